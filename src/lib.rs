@@ -1,0 +1,7 @@
+//! Quorate: a PostgreSQL-compatible, fault-tolerant SQL server in one binary.
+//!
+//! ARCHITECTURE.md beside this file is the map: layers, the path of a statement, invariants.
+
+pub mod error;
+pub mod telemetry;
+pub mod types;

@@ -1,0 +1,619 @@
+//! interval: stored as the text `months days microseconds` under the collation `interval`, for which
+//! a month is 30 days and a day 24 hours, as in PostgreSQL's comparisons.
+
+use std::cmp::Ordering;
+
+use super::calendar::{DAY_US, HOUR_US, MINUTE_US, SECOND_US};
+use super::time::write_fraction;
+use super::{Category, Datum, DatumRef, IntervalStyle, Storage, Type, integer};
+use crate::error::{Error, Result, state};
+
+/// interval
+pub static INTERVAL: Type = Type {
+    oid: 1186,
+    name: "interval",
+    sql_name: "interval",
+    array_oid: 1187,
+    length: 16,
+    category: Category::Timespan,
+    preferred: true,
+    storage: Storage::Text,
+    collation: Some("interval"),
+    comparable: true,
+    input: |text, _| Ok(Interval::parse(text)?.to_datum()),
+    output: |value, format, out| Interval::from_stored(value.text()).write(format.interval_style, out),
+    receive,
+    send,
+    typmod: None,
+};
+
+/// A span: the three fields do not convert into each other, except to compare.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Interval {
+    /// Months, 12 to a year.
+    pub months: i32,
+    /// Days.
+    pub days: i32,
+    /// Microseconds.
+    pub time_us: i64,
+}
+
+/// 22008
+pub fn out_of_range() -> Error {
+    Error::new(state::DATETIME_FIELD_OVERFLOW, "interval out of range")
+}
+
+fn bad_format(text: &str) -> Error {
+    Error::new(state::INVALID_DATETIME_FORMAT, format!("invalid input syntax for type interval: \"{text}\""))
+}
+
+fn field_overflow(text: &str) -> Error {
+    Error::new(state::INTERVAL_FIELD_OVERFLOW, format!("interval field value out of range: \"{text}\""))
+}
+
+impl Interval {
+    /// From the stored form.
+    pub fn from_stored(text: &str) -> Interval {
+        let mut fields = text.split(' ').map(|field| field.parse::<i64>().expect("stored intervals are three numbers"));
+        let mut next = || fields.next().expect("stored intervals are three numbers");
+        Interval { months: next() as i32, days: next() as i32, time_us: next() }
+    }
+
+    /// The stored form.
+    pub fn to_datum(self) -> Datum {
+        Datum::Text(format!("{} {} {}", self.months, self.days, self.time_us))
+    }
+
+    /// The span in microseconds, for comparisons.
+    pub fn span_us(self) -> i128 {
+        let days = i128::from(self.months) * 30 + i128::from(self.days);
+        days * i128::from(DAY_US) + i128::from(self.time_us)
+    }
+
+    /// The sum of each field.
+    pub fn add(self, other: Interval) -> Result<Interval> {
+        let sum = || {
+            Some(Interval {
+                months: self.months.checked_add(other.months)?,
+                days: self.days.checked_add(other.days)?,
+                time_us: self.time_us.checked_add(other.time_us)?,
+            })
+        };
+        sum().ok_or_else(out_of_range)
+    }
+
+    /// Each field negated.
+    pub fn negate(self) -> Result<Interval> {
+        let negated = || {
+            Some(Interval {
+                months: self.months.checked_neg()?,
+                days: self.days.checked_neg()?,
+                time_us: self.time_us.checked_neg()?,
+            })
+        };
+        negated().ok_or_else(out_of_range)
+    }
+
+    /// Each field multiplied; fractions of months become days, fractions of days time (interval_mul).
+    pub fn multiply(self, factor: f64) -> Result<Interval> {
+        let months = f64::from(self.months) * factor;
+        let days = f64::from(self.days) * factor;
+        let month_days = round_us((months - months.trunc()) * 30.0);
+        let mut seconds = round_us((days - days.trunc() + month_days - month_days.trunc()) * 86_400.0);
+        let mut whole_days = days.trunc() + month_days.trunc();
+        if seconds.abs() >= 86_400.0 {
+            whole_days += (seconds / 86_400.0).trunc();
+            seconds -= (seconds / 86_400.0).trunc() * 86_400.0;
+        }
+        let time_us = (self.time_us as f64 * factor + seconds * 1e6).round_ties_even();
+        let fits = |value: f64| value.is_finite() && value.abs() <= f64::from(i32::MAX);
+        if !fits(months) || !fits(whole_days) || !time_us.is_finite() || time_us.abs() >= i64::MAX as f64 {
+            return Err(out_of_range());
+        }
+        Ok(Interval { months: months as i32, days: whole_days as i32, time_us: time_us as i64 })
+    }
+
+    /// Reads PostgreSQL's own syntax, ISO 8601 and the SQL standard's.
+    pub fn parse(text: &str) -> Result<Interval> {
+        let trimmed = text.trim();
+        if let Some(iso) = trimmed.strip_prefix('P') {
+            return parse_iso(iso).ok_or_else(|| bad_format(text))?.finish(text);
+        }
+        parse_words(trimmed).ok_or_else(|| bad_format(text))?.finish(text)
+    }
+
+    /// Appends the interval in a style.
+    pub fn write(self, style: IntervalStyle, out: &mut Vec<u8>) {
+        let fields = Fields::of(self);
+        match style {
+            IntervalStyle::Postgres => fields.write_postgres(out),
+            IntervalStyle::PostgresVerbose => fields.write_verbose(out),
+            IntervalStyle::SqlStandard => fields.write_sql_standard(out),
+            IntervalStyle::Iso8601 => fields.write_iso(out),
+        }
+    }
+}
+
+/// PostgreSQL's TSROUND: to microseconds.
+fn round_us(value: f64) -> f64 {
+    (value * 1e6).round_ties_even() / 1e6
+}
+
+/// An interval while it is read, in wide numbers with fractions.
+#[derive(Default)]
+struct Sum {
+    months: f64,
+    days: f64,
+    time_us: f64,
+}
+
+impl Sum {
+    /// Adds an amount of a unit; fractions spill into smaller fields.
+    fn add(&mut self, amount: f64, unit: Unit) {
+        match unit {
+            Unit::Microseconds(size) => self.time_us += amount * size as f64,
+            Unit::Days(size) => {
+                let days = amount * size as f64;
+                self.days += days.trunc();
+                self.time_us += (days.fract() * DAY_US as f64).round_ties_even();
+            }
+            Unit::Months(size) => {
+                let months = amount * size as f64;
+                if size == 1 {
+                    self.months += months.trunc();
+                    self.add(round_us(months.fract()) * 30.0, Unit::Days(1));
+                } else {
+                    self.months += months.round_ties_even();
+                }
+            }
+        }
+    }
+
+    fn negate(&mut self) {
+        *self = Sum { months: -self.months, days: -self.days, time_us: -self.time_us };
+    }
+
+    fn finish(self, text: &str) -> Result<Interval> {
+        let fits = |value: f64| value.abs() <= f64::from(i32::MAX);
+        if !fits(self.months) || !fits(self.days) || self.time_us.abs() >= i64::MAX as f64 {
+            return Err(field_overflow(text));
+        }
+        Ok(Interval {
+            months: self.months as i32,
+            days: self.days as i32,
+            time_us: self.time_us.round_ties_even() as i64,
+        })
+    }
+}
+
+/// A unit and its size.
+#[derive(Clone, Copy)]
+enum Unit {
+    Microseconds(i64),
+    Days(i64),
+    Months(i64),
+}
+
+fn unit_of_word(word: &str) -> Option<Unit> {
+    Some(match word.to_ascii_lowercase().as_str() {
+        "us" | "usec" | "usecs" | "microsecond" | "microseconds" | "useconds" => Unit::Microseconds(1),
+        "ms" | "msec" | "msecs" | "millisecond" | "milliseconds" | "mseconds" => Unit::Microseconds(1000),
+        "s" | "sec" | "secs" | "second" | "seconds" => Unit::Microseconds(SECOND_US),
+        "m" | "min" | "mins" | "minute" | "minutes" => Unit::Microseconds(MINUTE_US),
+        "h" | "hr" | "hrs" | "hour" | "hours" => Unit::Microseconds(HOUR_US),
+        "d" | "day" | "days" => Unit::Days(1),
+        "w" | "week" | "weeks" => Unit::Days(7),
+        "mon" | "mons" | "month" | "months" => Unit::Months(1),
+        "qtr" | "quarter" | "quarters" => Unit::Months(3),
+        "y" | "yr" | "yrs" | "year" | "years" => Unit::Months(12),
+        "dec" | "decs" | "decade" | "decades" => Unit::Months(120),
+        "c" | "cent" | "century" | "centuries" => Unit::Months(1200),
+        "mil" | "mils" | "millennium" | "millennia" => Unit::Months(12_000),
+        _ => return None,
+    })
+}
+
+/// `1 year 2 mons 3 days 04:05:06 ago`, `1-2 3 4:05:06`.
+fn parse_words(text: &str) -> Option<Sum> {
+    let mut sum = Sum::default();
+    let mut pending: Option<&str> = None;
+    let mut seen = false;
+    let words = text.strip_prefix('@').unwrap_or(text);
+    let mut tokens = tokens_of(words)?.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        if token.eq_ignore_ascii_case("ago") && tokens.peek().is_none() && seen && pending.is_none() {
+            sum.negate();
+            return Some(sum);
+        }
+        if token.contains(':') {
+            // A bare number before a time is days, as the SQL standard has it.
+            if let Some(days) = pending.take() {
+                sum.add(number(days)?, Unit::Days(1));
+            }
+            sum.time_us += parse_clock(token)? as f64;
+        } else if token.starts_with(|c: char| c.is_ascii_alphabetic()) {
+            sum.add(number(pending.take()?)?, unit_of_word(token)?);
+        } else if let Some(months) = parse_year_month(token) {
+            if pending.is_some() {
+                return None;
+            }
+            sum.months += months;
+        } else if pending.replace(token).is_some() {
+            return None;
+        }
+        seen = true;
+    }
+    if let Some(seconds) = pending {
+        sum.add(number(seconds)?, Unit::Microseconds(SECOND_US));
+    }
+    seen.then_some(sum)
+}
+
+/// Splits at white space and between a number and its unit (`1day`).
+fn tokens_of(text: &str) -> Option<Vec<&str>> {
+    const TOKENS_MAX: usize = 50;
+    let mut tokens = Vec::new();
+    for word in text.split_ascii_whitespace() {
+        let letters = word.find(|c: char| c.is_ascii_alphabetic());
+        match letters {
+            Some(place) if place > 0 && !is_scientific(word) => tokens.extend([&word[..place], &word[place..]]),
+            _ => tokens.push(word),
+        }
+        if tokens.len() > TOKENS_MAX {
+            return None;
+        }
+    }
+    Some(tokens)
+}
+
+fn is_scientific(word: &str) -> bool {
+    word.parse::<f64>().is_ok()
+}
+
+fn number(text: &str) -> Option<f64> {
+    let plausible = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'));
+    plausible.then(|| text.parse().ok()).flatten()
+}
+
+fn split_sign(text: &str) -> (i64, &str) {
+    match text.strip_prefix('-') {
+        Some(rest) => (-1, rest),
+        None => (1, text.strip_prefix('+').unwrap_or(text)),
+    }
+}
+
+/// `[-]years-months`
+fn parse_year_month(token: &str) -> Option<f64> {
+    let (sign, unsigned) = split_sign(token);
+    let (years, months) = unsigned.split_once('-')?;
+    let months_of_year: i64 = months.parse().ok().filter(|months| (0..12).contains(months))?;
+    let years: i64 = years.parse().ok()?;
+    Some((sign * (years.checked_mul(12)? + months_of_year)) as f64)
+}
+
+/// `[-]hh:mm[:ss[.fff]]`; two parts with a fraction are minutes and seconds.
+fn parse_clock(token: &str) -> Option<i64> {
+    let (sign, unsigned) = split_sign(token);
+    let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
+    let fraction = super::datetime_input::fraction_us(fraction).ok()?;
+    let parts: Vec<i64> = whole.split(':').map(|part| part.parse().ok()).collect::<Option<_>>()?;
+    let (hours, minutes, seconds) = match (parts.as_slice(), unsigned.contains('.')) {
+        ([minutes, seconds], true) => (0, *minutes, *seconds),
+        ([hours, minutes], false) => (*hours, *minutes, 0),
+        ([hours, minutes, seconds], _) => (*hours, *minutes, *seconds),
+        _ => return None,
+    };
+    if !(0..60).contains(&minutes) || !(0..=60).contains(&seconds) || hours < 0 {
+        return None;
+    }
+    let time = hours.checked_mul(HOUR_US)?.checked_add(minutes * MINUTE_US + seconds * SECOND_US + fraction)?;
+    Some(sign * time)
+}
+
+/// What follows the `P`: `1Y2M3DT4H5M6S`, or `0001-02-03T04:05:06`.
+fn parse_iso(text: &str) -> Option<Sum> {
+    let mut sum = Sum::default();
+    let (date, time) = text.split_once('T').unwrap_or((text, ""));
+    if date.is_empty() && time.is_empty() {
+        return None;
+    }
+    if date.contains('-') && !date.ends_with(|c: char| c.is_ascii_alphabetic()) {
+        return parse_iso_alternative(date, time);
+    }
+    for (amount, letter) in iso_parts(date)? {
+        let unit = match letter {
+            'Y' => Unit::Months(12),
+            'M' => Unit::Months(1),
+            'W' => Unit::Days(7),
+            'D' => Unit::Days(1),
+            _ => return None,
+        };
+        sum.add(amount, unit);
+    }
+    for (amount, letter) in iso_parts(time)? {
+        let size = match letter {
+            'H' => HOUR_US,
+            'M' => MINUTE_US,
+            'S' => SECOND_US,
+            _ => return None,
+        };
+        sum.add(amount, Unit::Microseconds(size));
+    }
+    Some(sum)
+}
+
+fn parse_iso_alternative(date: &str, time: &str) -> Option<Sum> {
+    let parts: Vec<f64> = date.split('-').map(|part| part.parse().ok()).collect::<Option<_>>()?;
+    let [years, months, days] = parts.as_slice() else { return None };
+    let time_us = if time.is_empty() { 0 } else { parse_clock(time)? };
+    Some(Sum { months: years * 12.0 + months, days: *days, time_us: time_us as f64 })
+}
+
+fn iso_parts(text: &str) -> Option<Vec<(f64, char)>> {
+    const PARTS_MAX: usize = 8;
+    let mut parts = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let place = rest.find(|c: char| c.is_ascii_alphabetic())?;
+        parts.push((number(&rest[..place])?, rest[place..].chars().next()?));
+        rest = &rest[place + 1..];
+        if parts.len() > PARTS_MAX {
+            return None;
+        }
+    }
+    Some(parts)
+}
+
+/// An interval taken apart for printing (PostgreSQL's interval2itm).
+struct Fields {
+    years: i64,
+    months: i64,
+    days: i64,
+    hours: i64,
+    minutes: i64,
+    /// Seconds and fraction, in microseconds.
+    seconds_us: i64,
+}
+
+impl Fields {
+    fn of(interval: Interval) -> Fields {
+        Fields {
+            years: i64::from(interval.months / 12),
+            months: i64::from(interval.months % 12),
+            days: interval.days.into(),
+            hours: interval.time_us / HOUR_US,
+            minutes: interval.time_us / MINUTE_US % 60,
+            seconds_us: interval.time_us % MINUTE_US,
+        }
+    }
+
+    fn has_time(&self) -> bool {
+        self.hours != 0 || self.minutes != 0 || self.seconds_us != 0
+    }
+
+    fn is_time_negative(&self) -> bool {
+        self.hours < 0 || self.minutes < 0 || self.seconds_us < 0
+    }
+
+    fn write_postgres(&self, out: &mut Vec<u8>) {
+        let mut is_zero = true;
+        let mut is_before = false;
+        for (value, unit) in [(self.years, "year"), (self.months, "mon"), (self.days, "day")] {
+            if value == 0 {
+                continue;
+            }
+            let space = if is_zero { "" } else { " " };
+            let plus = if is_before && value > 0 { "+" } else { "" };
+            let plural = if value == 1 { "" } else { "s" };
+            out.extend_from_slice(format!("{space}{plus}{value} {unit}{plural}").as_bytes());
+            is_before = value < 0;
+            is_zero = false;
+        }
+        if is_zero || self.has_time() {
+            let space = if is_zero { "" } else { " " };
+            let sign = match (self.is_time_negative(), is_before) {
+                (true, _) => "-",
+                (false, true) => "+",
+                (false, false) => "",
+            };
+            let head = format!("{space}{sign}{:02}:{:02}:", self.hours.abs(), self.minutes.abs());
+            out.extend_from_slice(head.as_bytes());
+            write_seconds(self.seconds_us.abs(), true, out);
+        }
+    }
+
+    fn write_verbose(&self, out: &mut Vec<u8>) {
+        out.push(b'@');
+        let mut is_zero = true;
+        let mut is_before = false;
+        let units = [
+            (self.years, "year"),
+            (self.months, "mon"),
+            (self.days, "day"),
+            (self.hours, "hour"),
+            (self.minutes, "min"),
+        ];
+        for (value, unit) in units {
+            if value == 0 {
+                continue;
+            }
+            if is_zero {
+                is_before = value < 0;
+            }
+            let shown = if is_before { -value } else { value };
+            let plural = if shown == 1 { "" } else { "s" };
+            out.extend_from_slice(format!(" {shown} {unit}{plural}").as_bytes());
+            is_zero = false;
+        }
+        if self.seconds_us != 0 {
+            if is_zero {
+                is_before = self.seconds_us < 0;
+            }
+            let minus = if (self.seconds_us < 0) != is_before { "-" } else { "" };
+            out.extend_from_slice(format!(" {minus}").as_bytes());
+            write_seconds(self.seconds_us.abs(), false, out);
+            let plural = if self.seconds_us.abs() == SECOND_US { "" } else { "s" };
+            out.extend_from_slice(format!(" sec{plural}").as_bytes());
+            is_zero = false;
+        }
+        if is_zero {
+            out.extend_from_slice(b" 0");
+        }
+        if is_before {
+            out.extend_from_slice(b" ago");
+        }
+    }
+
+    fn write_sql_standard(&self, out: &mut Vec<u8>) {
+        let all = [self.years, self.months, self.days, self.hours, self.minutes, self.seconds_us];
+        let has_negative = all.iter().any(|value| *value < 0);
+        let has_positive = all.iter().any(|value| *value > 0);
+        let has_year_month = self.years != 0 || self.months != 0;
+        let has_day_time = self.days != 0 || self.has_time();
+        if !has_negative && !has_positive {
+            out.push(b'0');
+            return;
+        }
+        if (has_negative && has_positive) || (has_year_month && has_day_time) {
+            self.write_signed(out);
+            return;
+        }
+        let [years, months, days, hours, minutes, seconds_us] = all.map(i64::abs);
+        if has_negative {
+            out.push(b'-');
+        }
+        if has_year_month {
+            out.extend_from_slice(format!("{years}-{months}").as_bytes());
+            return;
+        }
+        let day = if days != 0 { format!("{days} ") } else { String::new() };
+        out.extend_from_slice(format!("{day}{hours}:{minutes:02}:").as_bytes());
+        write_seconds(seconds_us, true, out);
+    }
+
+    /// Every part with its sign, where one sign cannot stand for all.
+    fn write_signed(&self, out: &mut Vec<u8>) {
+        let sign = |negative: bool| if negative { '-' } else { '+' };
+        let text = format!(
+            "{}{}-{} {}{} {}{}:{:02}:",
+            sign(self.years < 0 || self.months < 0),
+            self.years.abs(),
+            self.months.abs(),
+            sign(self.days < 0),
+            self.days.abs(),
+            sign(self.is_time_negative()),
+            self.hours.abs(),
+            self.minutes.abs(),
+        );
+        out.extend_from_slice(text.as_bytes());
+        write_seconds(self.seconds_us.abs(), true, out);
+    }
+
+    fn write_iso(&self, out: &mut Vec<u8>) {
+        out.push(b'P');
+        let start = out.len();
+        let part = |out: &mut Vec<u8>, value: i64, letter: char| {
+            if value != 0 {
+                out.extend_from_slice(format!("{value}{letter}").as_bytes());
+            }
+        };
+        part(out, self.years, 'Y');
+        part(out, self.months, 'M');
+        part(out, self.days, 'D');
+        if self.has_time() {
+            out.push(b'T');
+            part(out, self.hours, 'H');
+            part(out, self.minutes, 'M');
+            if self.seconds_us != 0 {
+                if self.seconds_us < 0 {
+                    out.push(b'-');
+                }
+                write_seconds(self.seconds_us.abs(), false, out);
+                out.push(b'S');
+            }
+        }
+        if out.len() == start {
+            out.extend_from_slice(b"T0S");
+        }
+    }
+}
+
+/// Appends seconds with their fraction; `fill` for two digits of whole seconds.
+fn write_seconds(seconds_us: i64, fill: bool, out: &mut Vec<u8>) {
+    let whole = seconds_us / SECOND_US;
+    let text = if fill { format!("{whole:02}") } else { whole.to_string() };
+    out.extend_from_slice(text.as_bytes());
+    write_fraction(seconds_us % SECOND_US, out);
+}
+
+/// The order of two stored intervals.
+pub fn compare_text(a: &str, b: &str) -> Ordering {
+    Interval::from_stored(a).span_us().cmp(&Interval::from_stored(b).span_us())
+}
+
+fn receive(bytes: &[u8]) -> Result<Datum> {
+    let all: [u8; 16] = integer::exactly(bytes, "interval")?;
+    let (time, rest) = all.split_at(8);
+    let (days, months) = rest.split_at(4);
+    let interval = Interval {
+        months: i32::from_be_bytes(integer::exactly(months, "interval")?),
+        days: i32::from_be_bytes(integer::exactly(days, "interval")?),
+        time_us: i64::from_be_bytes(integer::exactly(time, "interval")?),
+    };
+    Ok(interval.to_datum())
+}
+
+fn send(value: DatumRef<'_>, out: &mut Vec<u8>) {
+    let interval = Interval::from_stored(value.text());
+    out.extend_from_slice(&interval.time_us.to_be_bytes());
+    out.extend_from_slice(&interval.days.to_be_bytes());
+    out.extend_from_slice(&interval.months.to_be_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn print(text: &str, style: IntervalStyle) -> String {
+        let mut out = Vec::new();
+        Interval::parse(text).unwrap().write(style, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn every_style_prints_as_postgresql_15() {
+        use IntervalStyle::{Iso8601, Postgres, PostgresVerbose, SqlStandard};
+        for (text, style, expected) in [
+            ("1 year 2 mons 3 days 4:05:06.789", Postgres, "1 year 2 mons 3 days 04:05:06.789"),
+            ("-1 year +2 days -3 hours", Postgres, "-1 years +2 days -03:00:00"),
+            ("0", Postgres, "00:00:00"),
+            ("1.5 months", Postgres, "1 mon 15 days"),
+            ("1 day ago", Postgres, "-1 days"),
+            ("P1Y2M3DT4H5M6.5S", Postgres, "1 year 2 mons 3 days 04:05:06.5"),
+            ("1-2", Postgres, "1 year 2 mons"),
+            ("3 4:05:06", Postgres, "3 days 04:05:06"),
+            ("90 minutes", PostgresVerbose, "@ 1 hour 30 mins"),
+            ("-90.5 secs", PostgresVerbose, "@ 1 min 30.5 secs ago"),
+            ("1 year -2 days", SqlStandard, "+1-0 -2 +0:00:00"),
+            ("-1 day -2:03:04", SqlStandard, "-1 2:03:04"),
+            ("1 year 2 months 3 days 4 hours", Iso8601, "P1Y2M3DT4H"),
+            ("-1.5 s", Iso8601, "PT-1.5S"),
+            ("0 s", Iso8601, "PT0S"),
+        ] {
+            assert_eq!(print(text, style), expected, "{text}");
+        }
+        assert_eq!(Interval::parse("1 parsec").unwrap_err().sqlstate().0, "22007");
+        assert_eq!(Interval::parse("").unwrap_err().sqlstate().0, "22007");
+    }
+
+    #[test]
+    fn a_month_equals_thirty_days() {
+        let stored = |text: &str| match Interval::parse(text).unwrap().to_datum() {
+            Datum::Text(text) => text,
+            _ => unreachable!(),
+        };
+        assert_eq!(compare_text(&stored("1 mon"), &stored("30 days")), Ordering::Equal);
+        assert_eq!(compare_text(&stored("24 hours"), &stored("1 day")), Ordering::Equal);
+        assert_eq!(compare_text(&stored("-1 mon"), &stored("1 s")), Ordering::Less);
+    }
+}
