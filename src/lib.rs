@@ -4,4 +4,5 @@
 
 pub mod error;
 pub mod telemetry;
+pub mod functions;
 pub mod types;

@@ -5,7 +5,7 @@ use crate::bail;
 use crate::error::Result;
 
 /// boolean
-pub static BOOL: Type = Type {
+pub const BOOL: Type = Type {
     oid: 16,
     name: "bool",
     sql_name: "boolean",

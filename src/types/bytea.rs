@@ -5,7 +5,7 @@ use crate::bail;
 use crate::error::Result;
 
 /// bytea
-pub static BYTEA: Type = Type {
+pub const BYTEA: Type = Type {
     oid: 17,
     name: "bytea",
     sql_name: "bytea",

@@ -16,7 +16,7 @@ const FIRST: i64 = -EPOCH_JULIAN_DAY;
 const END: i64 = 2_147_483_494 - EPOCH_JULIAN_DAY;
 
 /// date
-pub static DATE: Type = Type {
+pub const DATE: Type = Type {
     oid: 1082,
     name: "date",
     sql_name: "date",

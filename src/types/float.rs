@@ -27,7 +27,7 @@ const fn float(oid: Oid, name: &'static str, sql_name: &'static str, array_oid: 
 }
 
 /// real
-pub static FLOAT4: Type = Type {
+pub const FLOAT4: Type = Type {
     input: input4,
     output: output4,
     receive: receive4,
@@ -35,7 +35,7 @@ pub static FLOAT4: Type = Type {
     ..float(700, "float4", "real", 1021, 4)
 };
 /// double precision
-pub static FLOAT8: Type = Type { preferred: true, ..float(701, "float8", "double precision", 1022, 8) };
+pub const FLOAT8: Type = Type { preferred: true, ..float(701, "float8", "double precision", 1022, 8) };
 
 /// The stored form of a double.
 pub fn datum(value: f64) -> Datum {

@@ -25,13 +25,13 @@ const fn integer(oid: Oid, name: &'static str, sql_name: &'static str, array_oid
 }
 
 /// smallint
-pub static INT2: Type =
+pub const INT2: Type =
     Type { input: input2, receive: receive2, send: send2, ..integer(21, "int2", "smallint", 1005, 2) };
 /// integer
-pub static INT4: Type =
+pub const INT4: Type =
     Type { input: input4, receive: receive4, send: send4, ..integer(23, "int4", "integer", 1007, 4) };
 /// bigint
-pub static INT8: Type = integer(20, "int8", "bigint", 1016, 8);
+pub const INT8: Type = integer(20, "int8", "bigint", 1016, 8);
 
 /// Reads a decimal integer that must lie between `low` and `high`.
 pub fn parse(text: &str, low: i64, high: i64, sql_name: &str) -> Result<i64> {

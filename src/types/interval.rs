@@ -9,7 +9,7 @@ use super::{Category, Datum, DatumRef, IntervalStyle, Storage, Type, integer};
 use crate::error::{Error, Result, state};
 
 /// interval
-pub static INTERVAL: Type = Type {
+pub const INTERVAL: Type = Type {
     oid: 1186,
     name: "interval",
     sql_name: "interval",

@@ -31,9 +31,9 @@ const fn json(oid: Oid, name: &'static str, array_oid: Oid) -> Type {
 }
 
 /// json
-pub static JSON: Type = json(114, "json", 199);
+pub const JSON: Type = json(114, "json", 199);
 /// jsonb
-pub static JSONB: Type = Type {
+pub const JSONB: Type = Type {
     collation: Some("jsonb"),
     comparable: true,
     input: input_jsonb,
@@ -130,6 +130,11 @@ impl Json {
         }
     }
 
+    /// An object as jsonb holds it: sorted, of equal keys the last.
+    pub fn object(pairs: Vec<(String, Json)>) -> Json {
+        sort_members(pairs)
+    }
+
     fn rank(&self) -> u8 {
         match self {
             Json::Null => 0,
@@ -210,6 +215,67 @@ pub fn compare_text(a: &str, b: &str) -> Ordering {
     }
 }
 
+/// What json_typeof calls a valid value.
+pub fn raw_kind(text: &str) -> &'static str {
+    match text.trim_start().as_bytes().first() {
+        Some(b'{') => "object",
+        Some(b'[') => "array",
+        Some(b'"') => "string",
+        Some(b't' | b'f') => "boolean",
+        Some(b'n') => "null",
+        _ => "number",
+    }
+}
+
+/// The text of a member of a valid json object; of equal keys the last.
+pub fn raw_member<'a>(text: &'a str, key: &str) -> Option<&'a str> {
+    let mut parser = Parser { text, place: 0, build: false };
+    if parser.peek() != Some(b'{') {
+        return None;
+    }
+    parser.place += 1;
+    let mut found = None;
+    while parser.peek() == Some(b'"') {
+        let name = parser.string().ok()?;
+        parser.peek();
+        parser.place += 1;
+        let value = parser.raw_value()?;
+        if name == key {
+            found = Some(value);
+        }
+        parser.peek();
+        parser.place += 1;
+    }
+    found
+}
+
+/// The text of an element of a valid json array; from the end if `place` is negative.
+pub fn raw_element(text: &str, place: i64) -> Option<&str> {
+    let mut parser = Parser { text, place: 0, build: false };
+    if parser.peek() != Some(b'[') {
+        return None;
+    }
+    parser.place += 1;
+    let mut items = Vec::new();
+    while parser.peek().is_some_and(|byte| byte != b']') {
+        items.push(parser.raw_value()?);
+        if parser.peek() == Some(b',') {
+            parser.place += 1;
+        }
+    }
+    let place = if place < 0 { place + items.len() as i64 } else { place };
+    usize::try_from(place).ok().and_then(|place| items.get(place).copied())
+}
+
+/// A valid value as text: a string without quotes, NULL for null.
+pub fn raw_text(raw: &str) -> Result<Datum> {
+    match raw.as_bytes().first() {
+        Some(b'n') => Ok(Datum::Null),
+        Some(b'"') => Parser { text: raw, place: 0, build: true }.string().map(Datum::Text),
+        _ => Ok(Datum::text(raw)),
+    }
+}
+
 fn input(text: &str, _: &Format) -> Result<Datum> {
     Parser { text, place: 0, build: false }.document()?;
     Ok(Datum::text(text))
@@ -244,7 +310,7 @@ struct Parser<'a> {
     build: bool,
 }
 
-impl Parser<'_> {
+impl<'a> Parser<'a> {
     fn document(&mut self) -> Result<Json> {
         let value = self.value(0)?;
         self.skip_space();
@@ -262,6 +328,14 @@ impl Parser<'_> {
     fn peek(&mut self) -> Option<u8> {
         self.skip_space();
         self.text.as_bytes().get(self.place).copied()
+    }
+
+    /// The text of the next value.
+    fn raw_value(&mut self) -> Option<&'a str> {
+        self.skip_space();
+        let start = self.place;
+        self.value(0).ok()?;
+        Some(&self.text[start..self.place])
     }
 
     fn value(&mut self, depth: usize) -> Result<Json> {

@@ -230,7 +230,9 @@ pub static ALL: &[&Type] = &[
     &oid::REGCLASS,
     &oid::REGTYPE,
     &record::RECORD,
+    &record::ANY,
     &record::VOID,
+    &record::ANYELEMENT,
     &uuid::UUID,
     &json::JSONB,
 ];

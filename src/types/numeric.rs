@@ -27,7 +27,7 @@ const MIN_SIGNIFICANT_DIGITS: i64 = 16;
 const DISPLAY_SCALE_MAX: i64 = 1000;
 
 /// numeric(p,s)
-pub static NUMERIC: Type = Type {
+pub const NUMERIC: Type = Type {
     oid: 1700,
     name: "numeric",
     sql_name: "numeric",

@@ -33,13 +33,13 @@ const fn object(oid: Oid, name: &'static str, array_oid: Oid, preferred: bool) -
 }
 
 /// oid
-pub static OID: Type = object(26, "oid", 1028, true);
+pub const OID: Type = object(26, "oid", 1028, true);
 /// regproc
-pub static REGPROC: Type = object(24, "regproc", 1008, false);
+pub const REGPROC: Type = object(24, "regproc", 1008, false);
 /// regclass
-pub static REGCLASS: Type = object(2205, "regclass", 2210, false);
+pub const REGCLASS: Type = object(2205, "regclass", 2210, false);
 /// regtype
-pub static REGTYPE: Type = object(2206, "regtype", 2211, false);
+pub const REGTYPE: Type = object(2206, "regtype", 2211, false);
 
 fn input(text: &str, _: &Format) -> Result<Datum> {
     // PostgreSQL's oidin accepts negative numbers and wraps them.

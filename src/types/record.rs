@@ -24,9 +24,13 @@ const fn pseudo(oid: super::Oid, name: &'static str, array_oid: super::Oid, leng
 }
 
 /// record
-pub static RECORD: Type = pseudo(2249, "record", 2287, -1);
+pub const RECORD: Type = pseudo(2249, "record", 2287, -1);
+/// any: an argument of any type.
+pub const ANY: Type = pseudo(2276, "any", 0, 4);
+/// anyelement: an argument of any type, and a result of the same.
+pub const ANYELEMENT: Type = pseudo(2283, "anyelement", 0, 4);
 /// void
-pub static VOID: Type = pseudo(2278, "void", 0, 4);
+pub const VOID: Type = pseudo(2278, "void", 0, 4);
 
 fn input(_: &str, _: &Format) -> Result<Datum> {
     Err(Error::unsupported("input of a pseudo-type"))

@@ -32,37 +32,37 @@ const fn character(oid: Oid, name: &'static str, sql_name: &'static str, array_o
 }
 
 /// text
-pub static TEXT: Type = Type { preferred: true, ..character(25, "text", "text", 1009) };
+pub const TEXT: Type = Type { preferred: true, ..character(25, "text", "text", 1009) };
 
 /// character varying(n)
-pub static VARCHAR: Type = Type {
+pub const VARCHAR: Type = Type {
     typmod: Some(&Typmod { input: varchar_typmod, output: length_suffix, apply: apply_varchar }),
     ..character(1043, "varchar", "character varying", 1015)
 };
 
 /// character(n): stored padded; RTRIM, because trailing blanks mean nothing in comparisons.
-pub static BPCHAR: Type = Type {
+pub const BPCHAR: Type = Type {
     collation: Some("RTRIM"),
     typmod: Some(&Typmod { input: char_typmod, output: length_suffix, apply: apply_char }),
     ..character(1042, "bpchar", "character", 1014)
 };
 
 /// name: an identifier, cut to 63 bytes.
-pub static NAME: Type = Type {
+pub const NAME: Type = Type {
     length: 64,
     input: |text, _| Ok(Datum::text(cut_name(text))),
     ..character(19, "name", "name", 1003)
 };
 
 /// "char": one byte, used in the catalogs.
-pub static CHAR: Type = Type {
+pub const CHAR: Type = Type {
     length: 1,
     input: |text, _| Ok(Datum::text(text.chars().next().map(String::from).unwrap_or_default())),
     ..character(18, "char", "\"char\"", 1002)
 };
 
 /// The type of a string literal that has no other yet.
-pub static UNKNOWN: Type =
+pub const UNKNOWN: Type =
     Type { length: -2, category: Category::Unknown, ..character(705, "unknown", "unknown", 0) };
 
 /// A name's first 63 bytes, not splitting a character.

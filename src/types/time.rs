@@ -8,7 +8,7 @@ use crate::bail;
 use crate::error::{Error, Result, state};
 
 /// time without time zone
-pub static TIME: Type = Type {
+pub const TIME: Type = Type {
     oid: 1083,
     name: "time",
     sql_name: "time without time zone",

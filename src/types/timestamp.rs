@@ -45,9 +45,9 @@ const fn timestamp(oid: Oid, name: &'static str, sql_name: &'static str, array_o
 }
 
 /// timestamp without time zone
-pub static TIMESTAMP: Type = timestamp(1114, "timestamp", "timestamp without time zone", 1115);
+pub const TIMESTAMP: Type = timestamp(1114, "timestamp", "timestamp without time zone", 1115);
 /// timestamp with time zone
-pub static TIMESTAMPTZ: Type = Type {
+pub const TIMESTAMPTZ: Type = Type {
     preferred: true,
     input: input_tz,
     output: output_tz,

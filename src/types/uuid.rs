@@ -5,7 +5,7 @@ use crate::bail;
 use crate::error::Result;
 
 /// uuid
-pub static UUID: Type = Type {
+pub const UUID: Type = Type {
     oid: 2950,
     name: "uuid",
     sql_name: "uuid",

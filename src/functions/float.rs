@@ -1,0 +1,250 @@
+//! Arithmetic on float4 and float8, with PostgreSQL's checks for overflow and underflow.
+
+use super::{Env, Function, Operator, native, operator, scalar};
+use crate::bail;
+use crate::error::{Error, Result, state};
+use crate::types::float::{FLOAT4, FLOAT8, datum};
+use crate::types::numeric::division_by_zero;
+use crate::types::{Datum, DatumRef, Type};
+
+fn overflow() -> Error {
+    Error::new(state::NUMERIC_VALUE_OUT_OF_RANGE, "value out of range: overflow")
+}
+
+fn underflow() -> Error {
+    Error::new(state::NUMERIC_VALUE_OUT_OF_RANGE, "value out of range: underflow")
+}
+
+/// A result that may only be infinite if an argument was.
+fn finite(value: f64, args: &[f64]) -> Result<f64> {
+    if value.is_infinite() && args.iter().all(|arg| !arg.is_infinite()) {
+        return Err(overflow());
+    }
+    Ok(value)
+}
+
+/// A product or quotient, which may not vanish either, unless an argument was zero or infinite.
+fn kept(value: f64, vanishes: bool, args: &[f64]) -> Result<f64> {
+    if value == 0.0 && !vanishes {
+        return Err(underflow());
+    }
+    finite(value, args)
+}
+
+fn pair(args: &[DatumRef<'_>]) -> (f64, f64) {
+    (args[0].real(), args[1].real())
+}
+
+/// An operation on doubles, or on floats, which are stored as doubles.
+fn compute<const SINGLE: bool>(args: &[DatumRef<'_>], operation: fn(f64, f64) -> Result<f64>) -> Result<Datum> {
+    let (a, b) = pair(args);
+    let exact = operation(a, b)?;
+    if !SINGLE {
+        return Ok(datum(exact));
+    }
+    let single = f64::from(exact as f32);
+    if single == 0.0 && exact != 0.0 {
+        return Err(underflow());
+    }
+    finite(single, &[exact]).map(datum)
+}
+
+fn add<const SINGLE: bool>(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
+    compute::<SINGLE>(args, |a, b| finite(a + b, &[a, b]))
+}
+
+fn subtract<const SINGLE: bool>(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
+    compute::<SINGLE>(args, |a, b| finite(a - b, &[a, b]))
+}
+
+fn multiply<const SINGLE: bool>(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
+    compute::<SINGLE>(args, |a, b| kept(a * b, a == 0.0 || b == 0.0, &[a, b]))
+}
+
+fn divide<const SINGLE: bool>(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
+    compute::<SINGLE>(args, |a, b| {
+        if b == 0.0 && !a.is_nan() {
+            return Err(division_by_zero());
+        }
+        kept(a / b, a == 0.0 || b.is_infinite(), &[a])
+    })
+}
+
+fn negate(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
+    Ok(datum(-args[0].real()))
+}
+
+fn absolute(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
+    Ok(datum(args[0].real().abs()))
+}
+
+macro_rules! unary {
+    ($($name:ident = $body:expr;)*) => {
+        $(fn $name(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
+            let body: fn(f64) -> f64 = $body;
+            Ok(datum(body(args[0].real())))
+        })*
+    };
+}
+
+unary! {
+    round = f64::round_ties_even;
+    ceil = f64::ceil;
+    floor = f64::floor;
+    trunc = f64::trunc;
+    cbrt = f64::cbrt;
+    sign = |value| if value > 0.0 { 1.0 } else if value < 0.0 { -1.0 } else { 0.0 };
+    radians = |value| value * (std::f64::consts::PI / 180.0);
+    degrees = |value| value / (std::f64::consts::PI / 180.0);
+    atan = f64::atan;
+    tanh = f64::tanh;
+    sinh = f64::sinh;
+    cosh = f64::cosh;
+}
+
+/// A function that is defined for some arguments only.
+fn within(value: f64, accept: fn(f64) -> bool, function: fn(f64) -> f64) -> Result<Datum> {
+    if !value.is_nan() && !accept(value) {
+        bail!(NUMERIC_VALUE_OUT_OF_RANGE, "input is out of range");
+    }
+    Ok(datum(function(value)))
+}
+
+fn sin(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
+    within(args[0].real(), f64::is_finite, f64::sin)
+}
+
+fn cos(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
+    within(args[0].real(), f64::is_finite, f64::cos)
+}
+
+fn tan(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
+    within(args[0].real(), f64::is_finite, f64::tan)
+}
+
+fn asin(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
+    within(args[0].real(), |value| value.abs() <= 1.0, f64::asin)
+}
+
+fn acos(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
+    within(args[0].real(), |value| value.abs() <= 1.0, f64::acos)
+}
+
+fn atan2(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
+    let (y, x) = pair(args);
+    Ok(datum(y.atan2(x)))
+}
+
+fn sqrt(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
+    let value = args[0].real();
+    if value < 0.0 {
+        bail!(INVALID_ARGUMENT_FOR_POWER_FUNCTION, "cannot take square root of a negative number");
+    }
+    Ok(datum(value.sqrt()))
+}
+
+fn exp(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
+    let value = args[0].real();
+    let result = value.exp();
+    kept(result, value.is_infinite(), &[value]).map(datum)
+}
+
+fn logarithm(args: &[DatumRef<'_>], function: fn(f64) -> f64) -> Result<Datum> {
+    let value = args[0].real();
+    if value == 0.0 {
+        bail!(INVALID_ARGUMENT_FOR_LOGARITHM, "cannot take logarithm of zero");
+    }
+    if value < 0.0 {
+        bail!(INVALID_ARGUMENT_FOR_LOGARITHM, "cannot take logarithm of a negative number");
+    }
+    Ok(datum(function(value)))
+}
+
+fn ln(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
+    logarithm(args, f64::ln)
+}
+
+fn log10(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
+    logarithm(args, f64::log10)
+}
+
+fn power(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
+    let (base, exponent) = pair(args);
+    if base == 0.0 && exponent < 0.0 {
+        bail!(INVALID_ARGUMENT_FOR_POWER_FUNCTION, "zero raised to a negative power is undefined");
+    }
+    if base < 0.0 && exponent.is_finite() && exponent.fract() != 0.0 {
+        bail!(
+            INVALID_ARGUMENT_FOR_POWER_FUNCTION,
+            "a negative number raised to a non-integer power yields a complex result"
+        );
+    }
+    let result = base.powf(exponent);
+    let vanishes = base == 0.0 || base.is_infinite() || exponent.is_infinite();
+    kept(result, vanishes, &[base, exponent]).map(datum)
+}
+
+fn random(_: &[DatumRef<'_>], env: &dyn Env) -> Result<Datum> {
+    Ok(Datum::Real(env.random_double()))
+}
+
+fn pi(_: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
+    Ok(Datum::Real(std::f64::consts::PI))
+}
+
+const ONE: &[&Type] = &[&FLOAT8];
+const TWO: &[&Type] = &[&FLOAT8, &FLOAT8];
+const SINGLES: &[&Type] = &[&FLOAT4, &FLOAT4];
+
+pub(super) const FUNCTIONS: &[Function] = &[
+    scalar(1394, "abs", &[&FLOAT4], &FLOAT4, absolute),
+    scalar(1395, "abs", ONE, &FLOAT8, absolute),
+    scalar(1342, "round", ONE, &FLOAT8, round),
+    scalar(2308, "ceil", ONE, &FLOAT8, ceil),
+    scalar(2320, "ceiling", ONE, &FLOAT8, ceil),
+    scalar(2309, "floor", ONE, &FLOAT8, floor),
+    scalar(1343, "trunc", ONE, &FLOAT8, trunc),
+    scalar(2310, "sign", ONE, &FLOAT8, sign),
+    scalar(1344, "sqrt", ONE, &FLOAT8, sqrt),
+    scalar(1345, "cbrt", ONE, &FLOAT8, cbrt),
+    scalar(1368, "power", TWO, &FLOAT8, power),
+    scalar(1346, "pow", TWO, &FLOAT8, power),
+    scalar(1347, "exp", ONE, &FLOAT8, exp),
+    scalar(1341, "ln", ONE, &FLOAT8, ln),
+    scalar(1340, "log", ONE, &FLOAT8, log10),
+    scalar(1194, "log10", ONE, &FLOAT8, log10),
+    scalar(1610, "pi", &[], &FLOAT8, pi),
+    scalar(1609, "radians", ONE, &FLOAT8, radians),
+    scalar(1608, "degrees", ONE, &FLOAT8, degrees),
+    scalar(1604, "sin", ONE, &FLOAT8, sin),
+    scalar(1605, "cos", ONE, &FLOAT8, cos),
+    scalar(1606, "tan", ONE, &FLOAT8, tan),
+    scalar(1600, "asin", ONE, &FLOAT8, asin),
+    scalar(1601, "acos", ONE, &FLOAT8, acos),
+    scalar(1602, "atan", ONE, &FLOAT8, atan),
+    scalar(1603, "atan2", TWO, &FLOAT8, atan2),
+    scalar(2462, "sinh", ONE, &FLOAT8, sinh),
+    scalar(2463, "cosh", ONE, &FLOAT8, cosh),
+    scalar(2464, "tanh", ONE, &FLOAT8, tanh),
+    scalar(1598, "random", &[], &FLOAT8, random).volatile(),
+];
+
+pub(super) const OPERATORS: &[Operator] = &[
+    operator(586, "+", scalar(204, "float4pl", SINGLES, &FLOAT4, add::<true>)),
+    operator(591, "+", scalar(218, "float8pl", TWO, &FLOAT8, add::<false>)),
+    operator(587, "-", scalar(205, "float4mi", SINGLES, &FLOAT4, subtract::<true>)),
+    operator(592, "-", scalar(219, "float8mi", TWO, &FLOAT8, subtract::<false>)),
+    operator(589, "*", scalar(202, "float4mul", SINGLES, &FLOAT4, multiply::<true>)),
+    operator(594, "*", scalar(216, "float8mul", TWO, &FLOAT8, multiply::<false>)),
+    operator(588, "/", scalar(203, "float4div", SINGLES, &FLOAT4, divide::<true>)),
+    operator(593, "/", scalar(217, "float8div", TWO, &FLOAT8, divide::<false>)),
+    operator(965, "^", scalar(232, "dpow", TWO, &FLOAT8, power)),
+    operator(1919, "+", native(1913, "float4up", &[&FLOAT4], &FLOAT4, "{0}")),
+    operator(1920, "+", native(1914, "float8up", ONE, &FLOAT8, "{0}")),
+    operator(584, "-", scalar(206, "float4um", &[&FLOAT4], &FLOAT4, negate)),
+    operator(585, "-", scalar(220, "float8um", ONE, &FLOAT8, negate)),
+    operator(590, "@", scalar(207, "float4abs", &[&FLOAT4], &FLOAT4, absolute)),
+    operator(595, "@", scalar(221, "float8abs", ONE, &FLOAT8, absolute)),
+    operator(596, "|/", scalar(230, "dsqrt", ONE, &FLOAT8, sqrt)),
+    operator(597, "||/", scalar(231, "dcbrt", ONE, &FLOAT8, cbrt)),
+];

@@ -1,0 +1,314 @@
+//! Functions, operators and casts: one entry each, with name, oid, signature, volatility and body in
+//! one place. The binder chooses among them; the lowering prints [`Body::Native`] templates or calls
+//! the others by [`Function::symbol`], under which `storage` has registered them in SQLite.
+//!
+//! Bodies may not read a clock, draw a random number or look at a session but through [`Env`].
+
+mod aggregate;
+mod binary;
+pub mod cast;
+mod compare;
+mod datetime;
+mod env;
+mod float;
+mod integer;
+mod json;
+mod numeric;
+pub mod pattern;
+mod sequence;
+mod series;
+pub mod session;
+mod string;
+mod window;
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+pub use env::Env;
+
+use crate::error::Result;
+use crate::types::{Datum, DatumRef, Oid, Type, record};
+
+/// What a name stands for in a query.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// One value from one row's values.
+    Scalar,
+    /// One value from many rows.
+    Aggregate,
+    /// One value from a row and its window.
+    Window,
+    /// Many rows.
+    Set,
+}
+
+/// PostgreSQL's provolatile.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Volatility {
+    /// The same value for the same arguments, always.
+    Immutable,
+    /// The same value for the same arguments within a statement.
+    Stable,
+    /// Anything, each time; may change the database or the session.
+    Volatile,
+}
+
+/// A scalar function's code.
+pub type ScalarBody = fn(&[DatumRef<'_>], &dyn Env) -> Result<Datum>;
+
+/// A set-returning function's code: an iterator, so that its rows are never all in memory.
+pub type SetBody = fn(&[DatumRef<'_>], &dyn Env) -> Result<Rows>;
+
+/// The rows of a set-returning function.
+pub type Rows = Box<dyn Iterator<Item = Result<Datum>> + Send>;
+
+/// An aggregate's running state.
+pub trait Aggregate: Send {
+    /// Takes one row's arguments.
+    fn step(&mut self, args: &[DatumRef<'_>]) -> Result<()>;
+
+    /// The value over the rows taken so far.
+    fn value(&self) -> Result<Datum>;
+}
+
+/// How a function is computed.
+#[derive(Clone, Copy)]
+pub enum Body {
+    /// SQLite text, in which {0}, {1} … stand for the arguments.
+    Native(&'static str),
+    /// Rust code.
+    Scalar(ScalarBody),
+    /// Rust code over many rows.
+    Aggregate(fn() -> Box<dyn Aggregate>),
+    /// Rust code that gives many rows.
+    Set(SetBody),
+    /// PostgreSQL has it; binding it is refused with 0A000.
+    Lacking,
+}
+
+/// One function.
+pub struct Function {
+    /// pg_proc.oid, PostgreSQL's.
+    pub oid: Oid,
+    /// pg_proc.proname.
+    pub name: &'static str,
+    /// The arguments' types; [`record::ANY`] takes any, [`record::ANYELEMENT`] any but the same in
+    /// every place.
+    pub args: &'static [&'static Type],
+    /// Whether the last argument may be given any number of times.
+    pub variadic: bool,
+    /// The result's type; [`record::ANYELEMENT`] is the argument's.
+    pub result: &'static Type,
+    /// What the name stands for.
+    pub kind: Kind,
+    /// How often it must be evaluated.
+    pub volatility: Volatility,
+    /// Whether NULL for any argument gives NULL without a call.
+    pub strict: bool,
+    /// How it is computed.
+    pub body: Body,
+}
+
+impl Function {
+    /// The name under which SQLite knows it.
+    pub fn symbol(&self) -> String {
+        format!("{}_{}", self.name, self.oid)
+    }
+
+    const fn new(oid: Oid, name: &'static str, args: &'static [&'static Type], result: &'static Type, body: Body) -> Function {
+        Function {
+            oid,
+            name,
+            args,
+            variadic: false,
+            result,
+            kind: Kind::Scalar,
+            volatility: Volatility::Immutable,
+            strict: true,
+            body,
+        }
+    }
+
+    const fn kind(mut self, kind: Kind) -> Function {
+        self.kind = kind;
+        self
+    }
+
+    const fn stable(mut self) -> Function {
+        self.volatility = Volatility::Stable;
+        self
+    }
+
+    const fn volatile(mut self) -> Function {
+        self.volatility = Volatility::Volatile;
+        self
+    }
+
+    const fn called_on_null(mut self) -> Function {
+        self.strict = false;
+        self
+    }
+
+    const fn variadic(mut self) -> Function {
+        self.variadic = true;
+        self.strict = false;
+        self
+    }
+
+    /// Whether the number of arguments fits.
+    pub fn accepts(&self, count: usize) -> bool {
+        count == self.args.len() || (self.variadic && count >= self.args.len())
+    }
+
+    /// The type of the argument at a place, repeating the last one of a variadic function.
+    pub fn arg(&self, place: usize) -> &'static Type {
+        self.args[place.min(self.args.len() - 1)]
+    }
+}
+
+/// Rust code for a function that is immutable and strict.
+const fn scalar(oid: Oid, name: &'static str, args: &'static [&'static Type], result: &'static Type, body: ScalarBody) -> Function {
+    Function::new(oid, name, args, result, Body::Scalar(body))
+}
+
+/// A SQLite template for a function that is immutable and strict.
+const fn native(oid: Oid, name: &'static str, args: &'static [&'static Type], result: &'static Type, template: &'static str) -> Function {
+    Function::new(oid, name, args, result, Body::Native(template))
+}
+
+/// A function of PostgreSQL that is not there yet.
+const fn lacking(oid: Oid, name: &'static str, args: &'static [&'static Type], result: &'static Type) -> Function {
+    Function::new(oid, name, args, result, Body::Lacking)
+}
+
+/// One operator and the function behind it.
+pub struct Operator {
+    /// pg_operator.oid, PostgreSQL's.
+    pub oid: Oid,
+    /// The operator's characters.
+    pub name: &'static str,
+    /// Its function: two arguments for an infix operator, one for a prefix operator.
+    pub function: Function,
+}
+
+const fn operator(oid: Oid, name: &'static str, function: Function) -> Operator {
+    Operator { oid, name, function }
+}
+
+static FUNCTION_GROUPS: &[&[Function]] = &[
+    aggregate::FUNCTIONS,
+    binary::FUNCTIONS,
+    datetime::FUNCTIONS,
+    float::FUNCTIONS,
+    integer::FUNCTIONS,
+    json::FUNCTIONS,
+    numeric::FUNCTIONS,
+    sequence::FUNCTIONS,
+    series::FUNCTIONS,
+    session::FUNCTIONS,
+    string::FUNCTIONS,
+    window::FUNCTIONS,
+];
+
+static OPERATOR_GROUPS: &[&[Operator]] = &[
+    datetime::OPERATORS,
+    float::OPERATORS,
+    integer::OPERATORS,
+    json::OPERATORS,
+    numeric::OPERATORS,
+    string::OPERATORS,
+];
+
+/// Every function that can be called by name.
+pub fn functions() -> impl Iterator<Item = &'static Function> {
+    FUNCTION_GROUPS.iter().flat_map(|group| group.iter())
+}
+
+/// Every operator.
+pub fn operators() -> impl Iterator<Item = &'static Operator> {
+    let listed = OPERATOR_GROUPS.iter().flat_map(|group| group.iter());
+    listed.chain(compare::COMPARISONS.iter().flat_map(|group| group.iter()))
+}
+
+/// Everything with a Rust body that SQLite must know under its symbol.
+pub fn callable() -> impl Iterator<Item = &'static Function> {
+    functions()
+        .chain(operators().map(|operator| &operator.function))
+        .chain(cast::functions())
+        .filter(|function| !matches!(function.body, Body::Native(_) | Body::Lacking))
+}
+
+static FUNCTIONS_BY_NAME: LazyLock<HashMap<&'static str, Vec<&'static Function>>> = LazyLock::new(|| {
+    let mut by_name: HashMap<_, Vec<_>> = HashMap::new();
+    for function in functions() {
+        by_name.entry(function.name).or_default().push(function);
+    }
+    by_name
+});
+
+static OPERATORS_BY_NAME: LazyLock<HashMap<&'static str, Vec<&'static Operator>>> = LazyLock::new(|| {
+    let mut by_name: HashMap<_, Vec<_>> = HashMap::new();
+    for operator in operators() {
+        by_name.entry(operator.name).or_default().push(operator);
+    }
+    by_name
+});
+
+/// The functions with a name.
+pub fn named(name: &str) -> &'static [&'static Function] {
+    FUNCTIONS_BY_NAME.get(name).map_or(&[], Vec::as_slice)
+}
+
+/// The operators with a name.
+pub fn operators_named(name: &str) -> &'static [&'static Operator] {
+    OPERATORS_BY_NAME.get(name).map_or(&[], Vec::as_slice)
+}
+
+/// Whether PostgreSQL 15 has a function of that name, which this server may lack.
+pub fn is_postgresql_function(name: &str) -> bool {
+    include_str!("data/postgresql_functions.txt").lines().any(|line| line == name)
+}
+
+/// Whether PostgreSQL 15 has an operator for these pg_type names (`-` for no left argument).
+pub fn is_postgresql_operator(name: &str, left: &str, right: &str) -> bool {
+    let wanted = format!("{name}\t{left}\t{right}");
+    include_str!("data/postgresql_operators.tsv").lines().any(|line| line == wanted)
+}
+
+/// The comparison operator of one type with itself: `=` for USING, IN and friends.
+pub fn comparison(name: &str, ty: &Type) -> Option<&'static Operator> {
+    let same = |operator: &&&Operator| operator.function.args == [ty, ty];
+    operators_named(name).iter().find(same).copied()
+}
+
+/// Whether a type stands for others in signatures.
+pub fn is_polymorphic(ty: &Type) -> bool {
+    ty.oid == record::ANY.oid || ty.oid == record::ANYELEMENT.oid
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn oids_are_used_once_and_templates_fit_their_signatures() {
+        let mut oids: Vec<_> = functions().map(|function| function.oid).collect();
+        oids.sort_unstable();
+        let twice: Vec<_> = oids.windows(2).filter(|pair| pair[0] == pair[1]).collect();
+        assert!(twice.is_empty(), "{twice:?}");
+        for function in functions().chain(operators().map(|operator| &operator.function)) {
+            if let Body::Native(template) = function.body {
+                let beyond = format!("{{{}}}", function.args.len());
+                assert!(!template.contains(&beyond), "{}", function.symbol());
+            }
+        }
+    }
+
+    #[test]
+    fn symbols_are_distinct_for_distinct_bodies() {
+        let mut symbols: Vec<_> = callable().map(|function| (function.symbol(), function.oid)).collect();
+        symbols.sort();
+        symbols.dedup();
+        assert!(symbols.windows(2).all(|pair| pair[0].0 != pair[1].0));
+    }
+}
