@@ -2,7 +2,9 @@
 //!
 //! ARCHITECTURE.md beside this file is the map: layers, the path of a statement, invariants.
 
+pub mod catalog;
 pub mod error;
+pub mod settings;
 pub mod telemetry;
 pub mod functions;
 pub mod types;

@@ -1,0 +1,285 @@
+//! Builds a snapshot from the rows of the stored system relations.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::relation::KeyOf;
+use super::{
+    Action, Catalog, Check, Column, ForeignKey, INFORMATION_SCHEMA, Identity, Index, IndexKey, PG_CATALOG, PUBLIC,
+    Relation, RelationKind, Sequence, naming,
+};
+use crate::error::{Error, Result};
+use crate::types::{self, Datum, Oid, oid::FIRST_USER_OID};
+
+/// The rows of one relation, by column name.
+pub type Rows = Vec<HashMap<String, Datum>>;
+
+/// A row with typed access; a missing or wrong value means that the file is damaged.
+struct Row<'a>(&'a HashMap<String, Datum>);
+
+impl Row<'_> {
+    fn integer(&self, column: &str) -> Result<i64> {
+        match self.0.get(column) {
+            Some(Datum::Integer(value)) => Ok(*value),
+            other => Err(damaged(column, other)),
+        }
+    }
+
+    fn oid(&self, column: &str) -> Result<Oid> {
+        self.integer(column).map(|value| value as Oid)
+    }
+
+    fn text(&self, column: &str) -> Result<&str> {
+        match self.0.get(column) {
+            Some(Datum::Text(value)) => Ok(value),
+            other => Err(damaged(column, other)),
+        }
+    }
+
+    fn optional(&self, column: &str) -> Option<&str> {
+        match self.0.get(column) {
+            Some(Datum::Text(value)) => Some(value),
+            _ => None,
+        }
+    }
+
+    fn flag(&self, column: &str) -> Result<bool> {
+        self.integer(column).map(|value| value != 0)
+    }
+
+    fn letter(&self, column: &str) -> Option<char> {
+        self.optional(column).and_then(|text| text.chars().next())
+    }
+
+    /// Numbers separated by blanks.
+    fn numbers(&self, column: &str) -> Result<Vec<i16>> {
+        let numbers = self.text(column)?.split_whitespace().map(str::parse);
+        numbers.collect::<Result<_, _>>().map_err(|_| damaged(column, self.0.get(column)))
+    }
+}
+
+fn damaged(column: &str, found: Option<&Datum>) -> Error {
+    Error::new(crate::error::state::DATA_CORRUPTED, format!("system relation has {found:?} in column {column}"))
+}
+
+/// Separates the expressions of an index in pg_index.indexprs.
+pub(super) const EXPRESSION_SEPARATOR: char = '\u{1f}';
+
+/// Builds the snapshot. `rows` gives a stored relation's rows by its name.
+pub fn load(version: u64, next_oid: Oid, rows: impl Fn(&str) -> Result<Rows>) -> Result<Catalog> {
+    let mut relations = load_relations(&rows("pg_class")?)?;
+    load_columns(&mut relations, &rows("pg_attribute")?, &rows("pg_attrdef")?)?;
+    load_sequences(&mut relations, &rows("pg_sequence")?)?;
+    load_indexes(&mut relations, &rows("pg_index")?, &rows("pg_constraint")?)?;
+    load_constraints(&mut relations, &rows("pg_constraint")?)?;
+    let mut catalog = Catalog {
+        version,
+        next_oid: next_oid.max(FIRST_USER_OID),
+        schemas: load_schemas(&rows("pg_namespace")?)?,
+        names: HashMap::new(),
+        references: HashMap::new(),
+        owned: load_owned(&rows("pg_depend")?)?,
+        relations: HashMap::new(),
+    };
+    for relation in relations.into_values() {
+        catalog.names.insert((relation.schema, relation.name.clone()), relation.oid);
+        for (place, key) in relation.foreign_keys.iter().enumerate() {
+            catalog.references.entry(key.referenced).or_default().push((relation.oid, place));
+        }
+        catalog.relations.insert(relation.oid, Arc::new(relation));
+    }
+    for references in catalog.references.values_mut() {
+        references.sort_unstable();
+    }
+    Ok(catalog)
+}
+
+fn load_schemas(rows: &Rows) -> Result<BTreeMap<String, Oid>> {
+    let mut schemas = BTreeMap::from([
+        ("pg_catalog".to_owned(), PG_CATALOG),
+        ("information_schema".to_owned(), INFORMATION_SCHEMA),
+    ]);
+    for row in rows.iter().map(Row) {
+        schemas.insert(row.text("nspname")?.to_owned(), row.oid("oid")?);
+    }
+    debug_assert!(schemas.values().any(|oid| *oid == PUBLIC) || !schemas.contains_key("public"));
+    Ok(schemas)
+}
+
+fn load_relations(rows: &Rows) -> Result<BTreeMap<Oid, Relation>> {
+    let mut relations = BTreeMap::new();
+    for row in rows.iter().map(Row) {
+        let kind = match row.letter("relkind") {
+            Some('r') => RelationKind::Table,
+            Some('i') => RelationKind::Index,
+            Some('S') => RelationKind::Sequence,
+            _ => return Err(damaged("relkind", row.0.get("relkind"))),
+        };
+        let oid = row.oid("oid")?;
+        relations.insert(oid, Relation {
+            oid,
+            schema: row.oid("relnamespace")?,
+            name: row.text("relname")?.to_owned(),
+            kind,
+            storage_name: row.text("storage_name")?.to_owned(),
+            columns: Vec::new(),
+            rowid: "rowid",
+            column_count: row.integer("relnatts")? as i16,
+            indexes: Vec::new(),
+            checks: Vec::new(),
+            foreign_keys: Vec::new(),
+            sequence: None,
+            table: None,
+        });
+    }
+    Ok(relations)
+}
+
+fn load_columns(relations: &mut BTreeMap<Oid, Relation>, rows: &Rows, defaults: &Rows) -> Result<()> {
+    let mut texts = HashMap::new();
+    for row in defaults.iter().map(Row) {
+        texts.insert((row.oid("adrelid")?, row.integer("adnum")?), row.text("adbin")?.to_owned());
+    }
+    for row in rows.iter().map(Row) {
+        if row.flag("attisdropped")? {
+            continue;
+        }
+        let (table, number) = (row.oid("attrelid")?, row.integer("attnum")?);
+        let Some(relation) = relations.get_mut(&table) else {
+            return Err(damaged("attrelid", row.0.get("attrelid")));
+        };
+        let ty = types::by_oid(row.oid("atttypid")?);
+        relation.columns.push(Column {
+            number: number as i16,
+            name: row.text("attname")?.to_owned(),
+            storage_name: row.text("storage_name")?.to_owned(),
+            ty: Some(ty.ok_or_else(|| damaged("atttypid", row.0.get("atttypid")))?),
+            typmod: row.integer("atttypmod")? as i32,
+            not_null: row.flag("attnotnull")?,
+            default: texts.remove(&(table, number)),
+            identity: match row.letter("attidentity") {
+                Some('a') => Some(Identity::Always),
+                Some('d') => Some(Identity::ByDefault),
+                _ => None,
+            },
+        });
+    }
+    for relation in relations.values_mut() {
+        relation.columns.sort_by_key(|column| column.number);
+        let names = relation.columns.iter().map(|column| column.storage_name.as_str());
+        relation.rowid = naming::rowid_name(names).unwrap_or("rowid");
+    }
+    Ok(())
+}
+
+fn load_sequences(relations: &mut BTreeMap<Oid, Relation>, rows: &Rows) -> Result<()> {
+    for row in rows.iter().map(Row) {
+        if let Some(relation) = relations.get_mut(&row.oid("seqrelid")?) {
+            relation.sequence = Some(Sequence {
+                type_oid: row.oid("seqtypid")?,
+                start: row.integer("seqstart")?,
+                increment: row.integer("seqincrement")?,
+                minimum: row.integer("seqmin")?,
+                maximum: row.integer("seqmax")?,
+                cycles: row.flag("seqcycle")?,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The keys of an index from pg_index: column numbers, 0 for the next expression; option bits 1 for
+/// DESC and 2 for NULLS FIRST, as in PostgreSQL.
+fn index_keys(row: &Row<'_>) -> Result<Vec<IndexKey>> {
+    let mut expressions = row.optional("indexprs").unwrap_or("").split(EXPRESSION_SEPARATOR);
+    let options = row.numbers("indoption")?;
+    let numbers = row.numbers("indkey")?;
+    let keys = numbers.iter().zip(options).map(|(number, option)| IndexKey {
+        what: match number {
+            0 => KeyOf::Expression(expressions.next().unwrap_or_default().to_owned()),
+            number => KeyOf::Column(*number),
+        },
+        descending: option & 1 != 0,
+        nulls_first: option & 2 != 0,
+    });
+    Ok(keys.collect())
+}
+
+fn load_indexes(relations: &mut BTreeMap<Oid, Relation>, rows: &Rows, constraints: &Rows) -> Result<()> {
+    let mut of_index = HashMap::new();
+    for row in constraints.iter().map(Row) {
+        if matches!(row.letter("contype"), Some('p' | 'u')) {
+            of_index.insert(row.oid("conindid")?, row.oid("oid")?);
+        }
+    }
+    for row in rows.iter().map(Row) {
+        let (oid, table) = (row.oid("indexrelid")?, row.oid("indrelid")?);
+        let Some(own) = relations.get_mut(&oid) else {
+            return Err(damaged("indexrelid", row.0.get("indexrelid")));
+        };
+        own.table = Some(table);
+        let index = Index {
+            oid,
+            name: own.name.clone(),
+            storage_name: own.storage_name.clone(),
+            keys: index_keys(&row)?,
+            predicate: row.optional("indpred").map(str::to_owned),
+            is_unique: row.flag("indisunique")?,
+            is_primary: row.flag("indisprimary")?,
+            // A key that is SQLite's rowid has no index of its own, and so no name in the file.
+            is_rowid: own.storage_name.is_empty(),
+            constraint: of_index.get(&oid).copied(),
+        };
+        if let Some(relation) = relations.get_mut(&table) {
+            relation.indexes.push(index);
+        }
+    }
+    for relation in relations.values_mut() {
+        relation.indexes.sort_by(|a, b| a.name.cmp(&b.name));
+    }
+    Ok(())
+}
+
+fn load_constraints(relations: &mut BTreeMap<Oid, Relation>, rows: &Rows) -> Result<()> {
+    let action = |row: &Row<'_>, column: &str| -> Result<Action> {
+        row.letter(column).and_then(Action::of_letter).ok_or_else(|| damaged(column, row.0.get(column)))
+    };
+    for row in rows.iter().map(Row) {
+        let Some(relation) = relations.get_mut(&row.oid("conrelid")?) else { continue };
+        let (oid, name) = (row.oid("oid")?, row.text("conname")?.to_owned());
+        match row.letter("contype") {
+            Some('c') => {
+                relation.checks.push(Check { oid, name, condition: row.text("conbin")?.to_owned() });
+            }
+            Some('f') => relation.foreign_keys.push(ForeignKey {
+                oid,
+                name,
+                columns: row.numbers("conkey")?,
+                referenced: row.oid("confrelid")?,
+                referenced_columns: row.numbers("confkey")?,
+                on_delete: action(&row, "confdeltype")?,
+                on_update: action(&row, "confupdtype")?,
+                match_full: row.letter("confmatchtype") == Some('f'),
+            }),
+            _ => {}
+        }
+    }
+    for relation in relations.values_mut() {
+        relation.checks.sort_by(|a, b| a.name.cmp(&b.name));
+        relation.foreign_keys.sort_by(|a, b| a.name.cmp(&b.name));
+    }
+    Ok(())
+}
+
+/// pg_depend: sequences (objid) that a column (refobjid, refobjsubid) owns.
+fn load_owned(rows: &Rows) -> Result<HashMap<Oid, Vec<(i16, Oid)>>> {
+    let mut owned: HashMap<Oid, Vec<(i16, Oid)>> = HashMap::new();
+    for row in rows.iter().map(Row) {
+        let column = row.integer("refobjsubid")? as i16;
+        owned.entry(row.oid("refobjid")?).or_default().push((column, row.oid("objid")?));
+    }
+    for sequences in owned.values_mut() {
+        sequences.sort_unstable();
+    }
+    Ok(owned)
+}
