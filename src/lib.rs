@@ -5,6 +5,7 @@
 pub mod catalog;
 pub mod error;
 pub mod settings;
+pub mod sql;
 pub mod telemetry;
 pub mod functions;
 pub mod types;
