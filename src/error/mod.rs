@@ -176,6 +176,12 @@ impl Error {
         self
     }
 
+    /// Gives a notice the code by which programs recognise it.
+    pub fn with_sqlstate(mut self, sqlstate: SqlState) -> Error {
+        self.0.sqlstate = sqlstate;
+        self
+    }
+
     /// Turns an error into one that ends the session.
     pub fn into_fatal(mut self) -> Error {
         self.0.severity = Severity::Fatal;

@@ -1,5 +1,6 @@
 //! From text to statements. A text is parsed whole before anything of it is executed, as in PostgreSQL.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use sqlparser::ast;
@@ -8,7 +9,7 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan};
 
 use super::lexical::{self, Extent};
-use super::statement::{Parsed, Statement};
+use super::statement::{Overriding, Parsed, Statement};
 use super::utility;
 use crate::error::{Error, Result, state};
 
@@ -29,10 +30,11 @@ pub fn with_stack<T>(extent: Extent, work: impl FnOnce() -> T) -> T {
 /// Parses a text of any number of statements.
 pub fn parse(text: &str) -> Result<Vec<Parsed>> {
     let extent = lexical::check(text)?;
+    let text: Arc<str> = Arc::from(text);
     with_stack(extent, || {
-        let tokens = lexical::tokenize(text, &PostgreSqlDialect {})?;
+        let tokens = lexical::tokenize(&text, &PostgreSqlDialect {})?;
         let statements = tokens.split(|token| token.token == Token::SemiColon).filter(|tokens| !tokens.is_empty());
-        statements.map(|tokens| parse_one(text, tokens, extent)).collect()
+        statements.map(|tokens| parse_one(&text, tokens, extent)).collect()
     })
 }
 
@@ -45,36 +47,51 @@ pub fn parse_expression(text: &str) -> Result<ast::Expr> {
     })
 }
 
-fn parse_one(text: &str, tokens: &[TokenWithSpan], extent: Extent) -> Result<Parsed> {
+fn parse_one(text: &Arc<str>, tokens: &[TokenWithSpan], extent: Extent) -> Result<Parsed> {
     let (first, last) = (tokens[0].span.start, tokens[tokens.len() - 1].span.end);
     let (start, end) = (lexical::byte_offset(text, first), lexical::byte_offset(text, last));
     let statement = match utility::parse(text, tokens)? {
         Some(statement) => statement,
         None => parse_with_sqlparser(text, tokens)?,
     };
-    Ok(Parsed {
-        statement,
-        text: Arc::from(&text[start..end.max(start)]),
-        offset: text[..start].chars().count() as u32,
-        extent,
-    })
+    Ok(Parsed { statement, source: text.clone(), range: start..end.max(start), extent })
 }
 
 /// Parses the statement that these tokens of a text are, inside another.
 pub(super) fn parse_one_of(text: &str, tokens: &[TokenWithSpan]) -> Result<Parsed> {
-    parse_one(text, tokens, lexical::check(text)?)
+    parse_one(&Arc::from(text), tokens, lexical::check(text)?)
 }
 
 /// Parses a statement that is not one of our own.
 pub(super) fn parse_with_sqlparser(text: &str, tokens: &[TokenWithSpan]) -> Result<Statement> {
-    let statement = sqlparse(text, tokens, |parser| parser.parse_statement())?;
+    let (tokens, overriding) = take_overriding(tokens);
+    let statement = sqlparse(text, &tokens, |parser| parser.parse_statement())?;
     Ok(match statement {
         ast::Statement::Query(_)
         | ast::Statement::Insert(_)
         | ast::Statement::Update(_)
-        | ast::Statement::Delete(_) => Statement::Plannable(Box::new(statement)),
+        | ast::Statement::Delete(_) => Statement::Plannable(Box::new(statement), overriding),
         other => Statement::Definition(Box::new(other)),
     })
+}
+
+/// Takes `OVERRIDING {SYSTEM|USER} VALUE` out of an INSERT: sqlparser lacks it.
+fn take_overriding(tokens: &[TokenWithSpan]) -> (Cow<'_, [TokenWithSpan]>, Option<Overriding>) {
+    let is_word = |place: usize, word: &str| {
+        matches!(tokens.get(place).map(|token| &token.token), Some(Token::Word(found))
+            if found.quote_style.is_none() && found.value.eq_ignore_ascii_case(word))
+    };
+    if !is_word(0, "INSERT") {
+        return (Cow::Borrowed(tokens), None);
+    }
+    // It stands before the values or the query, so the first one outside them is it.
+    let end = (0..tokens.len()).find(|place| is_word(*place, "VALUES") || is_word(*place, "SELECT")).unwrap_or(0);
+    let Some(place) = (0..end).find(|place| is_word(*place, "OVERRIDING") && is_word(place + 2, "VALUE")) else {
+        return (Cow::Borrowed(tokens), None);
+    };
+    let overriding = if is_word(place + 1, "SYSTEM") { Overriding::System } else { Overriding::User };
+    let kept = [&tokens[..place], &tokens[place + 3..]].concat();
+    (Cow::Owned(kept), Some(overriding))
 }
 
 /// Runs one of sqlparser's methods on all of the tokens.
@@ -160,9 +177,8 @@ mod tests {
     #[test]
     fn statements_keep_their_text() {
         let parsed = parse(" SELECT 1 ;; SELECT 'ä;' ; ").unwrap();
-        let texts: Vec<&str> = parsed.iter().map(|parsed| &*parsed.text).collect();
+        let texts: Vec<&str> = parsed.iter().map(Parsed::text).collect();
         assert_eq!(texts, ["SELECT 1", "SELECT 'ä;'"]);
-        assert_eq!(parsed[1].offset, 13);
         assert!(parse(" ; ; -- nothing\n").unwrap().is_empty());
     }
 

@@ -9,7 +9,7 @@ use crate::error::Error;
 #[derive(Debug)]
 pub enum Statement {
     /// SELECT, VALUES, TABLE, INSERT, UPDATE, DELETE: bound against the catalog.
-    Plannable(Box<ast::Statement>),
+    Plannable(Box<ast::Statement>, Option<Overriding>),
     /// DDL in sqlparser's tree.
     Definition(Box<ast::Statement>),
     /// CREATE SEQUENCE.
@@ -129,17 +129,24 @@ pub enum Statement {
     Refused(Error),
 }
 
-/// A statement with the part of the text that it was made from.
+/// A statement and where it came from.
 #[derive(Debug)]
 pub struct Parsed {
     /// The statement.
     pub statement: Statement,
-    /// Its text, from its first token to its last.
-    pub text: std::sync::Arc<str>,
-    /// Where its text starts in the whole text, in characters.
-    pub offset: u32,
+    /// The whole text, which error positions count in.
+    pub source: std::sync::Arc<str>,
+    /// The statement's bytes in it, from the first token to the last.
+    pub range: std::ops::Range<usize>,
     /// Its bounds.
     pub extent: super::lexical::Extent,
+}
+
+impl Parsed {
+    /// The statement's own text.
+    pub fn text(&self) -> &str {
+        &self.source[self.range.clone()]
+    }
 }
 
 /// Deep trees are dropped with enough stack.
@@ -148,6 +155,15 @@ impl Drop for Parsed {
         let statement = std::mem::replace(&mut self.statement, Statement::Checkpoint);
         super::with_stack(self.extent, move || drop(statement));
     }
+}
+
+/// OVERRIDING in INSERT.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Overriding {
+    /// OVERRIDING SYSTEM VALUE: the values given are used, even for GENERATED ALWAYS.
+    System,
+    /// OVERRIDING USER VALUE: identity columns take their sequence's values.
+    User,
 }
 
 /// A possibly qualified name, folded.

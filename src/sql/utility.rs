@@ -79,13 +79,6 @@ pub(super) fn parse(text: &str, tokens: &[TokenWithSpan]) -> Result<Option<State
     statement.map(Some)
 }
 
-/// The options in the parentheses of an identity column, which sqlparser knows only in part.
-pub(super) fn sequence_options(text: &str, tokens: &[TokenWithSpan]) -> Result<SequenceOptions> {
-    let mut words = Words { text, tokens, at: 0 };
-    let options = words.sequence_options()?;
-    words.finish(options)
-}
-
 impl<'a> Words<'a> {
     fn peek(&self, ahead: usize) -> Option<&'a Token> {
         self.tokens.get(self.at + ahead).map(|token| &token.token)

@@ -1,0 +1,683 @@
+//! Expressions.
+
+use sqlparser::ast::{self, BinaryOperator, Spanned, UnaryOperator};
+
+use super::coerce::through_text;
+use super::scope::missing_table;
+use super::{Binder, EXPRESSION_DEPTH_MAX, Purpose, Scope, not_postgresql, resolve, resolve_type};
+use crate::bail;
+use crate::error::{Error, Result, state};
+use crate::functions;
+use crate::sql::lexical;
+use crate::sql::tree::{Expr, ExprKind, Query};
+use crate::types::{Category, Datum, NO_TYPMOD, Type, boolean, interval, text};
+
+/// Where an expression stands, which decides what it may contain.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::sql) enum Clause {
+    Select,
+    Where,
+    JoinOn,
+    Having,
+    GroupBy,
+    OrderBy,
+    Window,
+    Filter,
+    AggregateArgument,
+    Values,
+    Limit,
+    FromFunction,
+    Returning,
+    UpdateSet,
+    Default,
+    Check,
+    Index,
+    Execute,
+}
+
+impl Clause {
+    /// The words in messages.
+    pub(in crate::sql) fn name(self) -> &'static str {
+        match self {
+            Clause::Select => "SELECT",
+            Clause::Where => "WHERE",
+            Clause::JoinOn => "JOIN conditions",
+            Clause::Having => "HAVING",
+            Clause::GroupBy => "GROUP BY",
+            Clause::OrderBy => "ORDER BY",
+            Clause::Window => "window definitions",
+            Clause::Filter => "FILTER",
+            Clause::AggregateArgument => "aggregate arguments",
+            Clause::Values => "VALUES",
+            Clause::Limit => "LIMIT",
+            Clause::FromFunction => "functions in FROM",
+            Clause::Returning => "RETURNING",
+            Clause::UpdateSet => "UPDATE",
+            Clause::Default => "DEFAULT expressions",
+            Clause::Check => "check constraints",
+            Clause::Index => "index expressions",
+            Clause::Execute => "EXECUTE parameters",
+        }
+    }
+
+    fn allows_aggregates(self) -> bool {
+        matches!(self, Clause::Select | Clause::Having | Clause::OrderBy | Clause::Window)
+    }
+
+    fn allows_windows(self) -> bool {
+        matches!(self, Clause::Select | Clause::OrderBy)
+    }
+
+    /// 42803 where aggregates are out of place.
+    pub(super) fn check_aggregate(self) -> Result<()> {
+        if self.allows_aggregates() {
+            return Ok(());
+        }
+        match self {
+            Clause::AggregateArgument => bail!(GROUPING_ERROR, "aggregate function calls cannot be nested"),
+            _ => bail!(GROUPING_ERROR, "aggregate functions are not allowed in {}", self.name()),
+        }
+    }
+
+    /// 42P20 where window functions are out of place.
+    pub(super) fn check_window(self) -> Result<()> {
+        if self.allows_windows() {
+            return Ok(());
+        }
+        match self {
+            Clause::AggregateArgument => {
+                bail!(GROUPING_ERROR, "aggregate function calls cannot contain window function calls")
+            }
+            _ => bail!(WINDOWING_ERROR, "window functions are not allowed in {}", self.name()),
+        }
+    }
+
+    fn check_subquery(self) -> Result<()> {
+        match self {
+            Clause::Default | Clause::Check | Clause::Index | Clause::Execute => {
+                bail!(FEATURE_NOT_SUPPORTED, "cannot use subquery in {}", self.name().trim_end_matches('s'))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What an expression's names can mean, and where it stands.
+#[derive(Clone, Copy)]
+pub(in crate::sql) struct Place<'s> {
+    pub(in crate::sql) scope: &'s Scope<'s>,
+    pub(in crate::sql) clause: Clause,
+}
+
+impl<'s> Place<'s> {
+    pub(super) fn within(self, clause: Clause) -> Place<'s> {
+        Place { clause, ..self }
+    }
+}
+
+impl Binder<'_> {
+    /// Binds an expression. What has no type yet stays without one.
+    pub(in crate::sql) fn expr(&mut self, expr: &ast::Expr, place: Place<'_>) -> Result<Expr> {
+        self.expression_depth += 1;
+        if self.expression_depth > EXPRESSION_DEPTH_MAX {
+            return Err(lexical::too_deep());
+        }
+        let bound = self.expr_inner(expr, place);
+        self.expression_depth -= 1;
+        bound
+    }
+
+    fn expr_inner(&mut self, expr: &ast::Expr, place: Place<'_>) -> Result<Expr> {
+        use ast::Expr as E;
+        match expr {
+            E::Identifier(ident) => self.column(ident, place),
+            E::CompoundIdentifier(parts) => self.qualified_column(parts, place),
+            E::Value(value) => self.value(value),
+            E::Nested(inner) => self.expr(inner, place),
+            E::BinaryOp { .. } => self.binary_chain(expr, place),
+            E::UnaryOp { op, expr } => self.unary(*op, expr, place),
+            E::Cast { kind, expr, data_type, format: None } => self.cast(kind, expr, data_type, place),
+            E::TypedString(typed) => self.typed_string(typed),
+            E::Function(function) => self.call(function, place),
+            E::IsNull(arg) => self.is_null(arg, false, place),
+            E::IsNotNull(arg) => self.is_null(arg, true, place),
+            E::IsTrue(arg) => self.is_truth(arg, Some(true), false, place),
+            E::IsNotTrue(arg) => self.is_truth(arg, Some(true), true, place),
+            E::IsFalse(arg) => self.is_truth(arg, Some(false), false, place),
+            E::IsNotFalse(arg) => self.is_truth(arg, Some(false), true, place),
+            E::IsUnknown(arg) => self.is_truth(arg, None, false, place),
+            E::IsNotUnknown(arg) => self.is_truth(arg, None, true, place),
+            E::IsDistinctFrom(left, right) => self.distinct(left, right, false, place),
+            E::IsNotDistinctFrom(left, right) => self.distinct(left, right, true, place),
+            E::InList { expr, list, negated } => self.in_list(expr, list, *negated, place),
+            E::InSubquery { expr, subquery, negated } => self.in_subquery(expr, subquery, *negated, place),
+            E::Between { expr, negated, low, high } => self.between(expr, *negated, low, high, place),
+            E::Like { negated, any: false, expr, pattern, escape_char } => {
+                let operator = if *negated { "!~~" } else { "~~" };
+                self.like(operator, expr, pattern, escape_char.as_deref(), place)
+            }
+            E::ILike { negated, any: false, expr, pattern, escape_char } => {
+                let operator = if *negated { "!~~*" } else { "~~*" };
+                self.like(operator, expr, pattern, escape_char.as_deref(), place)
+            }
+            E::AnyOp { left, compare_op, right, .. } => self.quantified(left, compare_op, right, false, place),
+            E::AllOp { left, compare_op, right } => self.quantified(left, compare_op, right, true, place),
+            E::Case { operand, conditions, else_result, .. } => {
+                self.case(operand.as_deref(), conditions, else_result.as_deref(), place)
+            }
+            E::Exists { subquery, negated } => self.exists(subquery, *negated, place),
+            E::Subquery(query) => self.scalar_subquery(query, place),
+            E::Collate { expr, collation } => self.collate(expr, collation, place),
+            E::Interval(literal) => self.interval(literal, place),
+            other => self.special_syntax(other, place),
+        }
+    }
+
+    /// Functions that SQL writes with words between their arguments.
+    fn special_syntax(&mut self, expr: &ast::Expr, place: Place<'_>) -> Result<Expr> {
+        use ast::Expr as E;
+        match expr {
+            E::AtTimeZone { timestamp, time_zone } => self.call_named("timezone", &[time_zone, timestamp], place),
+            E::Extract { field, expr, .. } => self.extract(field, expr, place),
+            E::Position { expr, r#in } => self.call_named("position", &[r#in, expr], place),
+            E::Substring { expr, substring_from, substring_for, .. } => {
+                self.substring(expr, substring_from.as_deref(), substring_for.as_deref(), place)
+            }
+            E::Trim { trim_where, trim_what, expr, trim_characters } => {
+                let name = match trim_where {
+                    None | Some(ast::TrimWhereField::Both) => "btrim",
+                    Some(ast::TrimWhereField::Leading) => "ltrim",
+                    Some(ast::TrimWhereField::Trailing) => "rtrim",
+                };
+                let characters = trim_characters.iter().flatten();
+                let args: Vec<&ast::Expr> = [&**expr].into_iter().chain(trim_what.as_deref()).chain(characters).collect();
+                self.call_named(name, &args, place)
+            }
+            E::Overlay { expr, overlay_what, overlay_from, overlay_for } => {
+                let args: Vec<&ast::Expr> =
+                    [&**expr, overlay_what, overlay_from].into_iter().chain(overlay_for.as_deref()).collect();
+                self.call_named("overlay", &args, place)
+            }
+            E::Ceil { expr, field: ast::CeilFloorKind::DateTimeField(ast::DateTimeField::NoDateTime) } => {
+                self.call_named("ceil", &[expr], place)
+            }
+            E::Floor { expr, field: ast::CeilFloorKind::DateTimeField(ast::DateTimeField::NoDateTime) } => {
+                self.call_named("floor", &[expr], place)
+            }
+            E::Tuple(_) => Err(Error::unsupported("a row as a value")),
+            E::Array(_) | E::CompoundFieldAccess { .. } => Err(Error::unsupported("arrays")),
+            E::SimilarTo { .. } => Err(Error::unsupported("SIMILAR TO")),
+            E::GroupingSets(_) | E::Cube(_) | E::Rollup(_) => Err(Error::unsupported("GROUPING SETS, CUBE and ROLLUP")),
+            E::IsNormalized { .. } => Err(Error::unsupported("IS NORMALIZED")),
+            E::Wildcard(_) | E::QualifiedWildcard(..) => {
+                bail!(SYNTAX_ERROR, "syntax error at or near \"*\"")
+            }
+            _ => Err(not_postgresql("this expression")),
+        }
+    }
+
+    fn column(&mut self, ident: &ast::Ident, place: Place<'_>) -> Result<Expr> {
+        let name = self.identifier(ident)?;
+        let found = place.scope.column(&name).map_err(|error| self.at(error, ident.span))?;
+        if let Some(column) = found {
+            return Ok(column);
+        }
+        let error = if place.scope.table(None, &name)?.is_some() {
+            Error::unsupported("a whole row as a value")
+        } else if matches!(name.as_str(), "ctid" | "xmin" | "xmax" | "cmin" | "cmax" | "tableoid") {
+            Error::unsupported(format!("system column {name}"))
+        } else {
+            Error::new(state::UNDEFINED_COLUMN, format!("column \"{name}\" does not exist"))
+        };
+        Err(self.at(error, ident.span))
+    }
+
+    fn qualified_column(&mut self, parts: &[ast::Ident], place: Place<'_>) -> Result<Expr> {
+        let names = parts.iter().map(|part| self.identifier(part)).collect::<Result<Vec<String>>>()?;
+        let found = match names.as_slice() {
+            [table, column] => place.scope.qualified(None, table, column),
+            [schema, table, column] => match place.scope.table(Some(schema), table)? {
+                Some(_) => place.scope.qualified(Some(schema), table, column),
+                None => Err(missing_table(table)),
+            },
+            _ => Err(Error::unsupported("a name with more than schema, table and column")),
+        };
+        found.map_err(|error| self.at(error, parts[0].span))
+    }
+
+    /// Binds a chain of infix operators from its left end, without recursion: `a AND b AND c …`.
+    fn binary_chain(&mut self, expr: &ast::Expr, place: Place<'_>) -> Result<Expr> {
+        let mut spine = Vec::new();
+        let mut node = expr;
+        while let ast::Expr::BinaryOp { left, op, right } = node {
+            spine.push((&**left, op, &**right));
+            node = left;
+        }
+        let computing = spine.iter().filter(|(_, op, _)| !matches!(op, BinaryOperator::And | BinaryOperator::Or)).count();
+        if computing > EXPRESSION_DEPTH_MAX {
+            return Err(lexical::too_deep());
+        }
+        let mut sum: Option<Expr> = None;
+        for (left_ast, op, right_ast) in spine.into_iter().rev() {
+            sum = Some(self.binary_step(sum, left_ast, op, right_ast, place)?);
+        }
+        sum.ok_or_else(|| Error::internal("a chain of operators has no operator"))
+    }
+
+    fn binary_step(
+        &mut self,
+        left: Option<Expr>,
+        left_ast: &ast::Expr,
+        op: &BinaryOperator,
+        right_ast: &ast::Expr,
+        place: Place<'_>,
+    ) -> Result<Expr> {
+        if let (ast::Expr::Tuple(left), ast::Expr::Tuple(right)) = (without_parentheses(left_ast), without_parentheses(right_ast)) {
+            return self.row_comparison(op, left, right, place);
+        }
+        let left = match left {
+            Some(bound) => bound,
+            None => self.expr(left_ast, place)?,
+        };
+        let right = self.expr(right_ast, place)?;
+        match op {
+            BinaryOperator::And => self.logical(left, right, "AND"),
+            BinaryOperator::Or => self.logical(left, right, "OR"),
+            op => {
+                let name = operator_name(op)?;
+                let combined = self.infix(&name, left, right);
+                combined.map_err(|error| error.at(self.operator_position(&name, left_ast)))
+            }
+        }
+    }
+
+    /// The place of an operator: the first after its left side that reads like it.
+    fn operator_position(&self, name: &str, left: &ast::Expr) -> Option<u32> {
+        let end = left.span().end;
+        if end.line == 0 {
+            return None;
+        }
+        let source = self.context.source;
+        let start = lexical::byte_offset(source, end);
+        let place = source[start..].find(name)?;
+        Some(source[..start + place].chars().count() as u32 + 1)
+    }
+
+    fn logical(&mut self, left: Expr, right: Expr, name: &str) -> Result<Expr> {
+        let left = self.coerce_boolean(left, name)?;
+        let right = self.coerce_boolean(right, name)?;
+        let is_and = name == "AND";
+        let mut parts = match left.kind {
+            ExprKind::And(parts) if is_and => parts,
+            ExprKind::Or(parts) if !is_and => parts,
+            kind => vec![Expr { kind, ..left }],
+        };
+        parts.push(right);
+        let kind = if is_and { ExprKind::And(parts) } else { ExprKind::Or(parts) };
+        Ok(Expr::new(kind, &boolean::BOOL))
+    }
+
+    /// Applies an infix operator to bound sides.
+    pub(in crate::sql) fn infix(&mut self, name: &str, left: Expr, right: Expr) -> Result<Expr> {
+        let found = match resolve::operator(name, Some(left.ty), right.ty) {
+            Ok(found) => found,
+            Err(error) if name == "||" && error.sqlstate() == state::UNDEFINED_FUNCTION => {
+                return self.concatenation(left, right, error);
+            }
+            Err(error) => return Err(error),
+        };
+        let function = &found.function;
+        self.note_volatility(function);
+        let left = self.coerce(left, function.args[0], NO_TYPMOD, Purpose::Implicit)?;
+        let right = self.coerce(right, function.args[1], NO_TYPMOD, Purpose::Implicit)?;
+        Ok(Expr::call(function, vec![left, right], function.result))
+    }
+
+    /// `||` of a string with something else: text || anynonarray, where the other side is printed.
+    fn concatenation(&mut self, left: Expr, right: Expr, error: Error) -> Result<Expr> {
+        let is_string = |ty: &Type| matches!(ty.category, Category::String | Category::Unknown);
+        if !is_string(left.ty) && !is_string(right.ty) {
+            return Err(error);
+        }
+        let printed = |side: Expr| if is_string(side.ty) { side } else { through_text(side, &text::TEXT) };
+        self.infix("||", printed(left), printed(right))
+    }
+
+    pub(super) fn note_volatility(&mut self, function: &functions::Function) {
+        self.is_volatile |= function.volatility == functions::Volatility::Volatile;
+    }
+
+    fn unary(&mut self, op: UnaryOperator, arg: &ast::Expr, place: Place<'_>) -> Result<Expr> {
+        let name = match op {
+            UnaryOperator::Not => {
+                let arg = self.expr(arg, place)?;
+                let arg = self.coerce_boolean(arg, "NOT")?;
+                return Ok(Expr::new(ExprKind::Not(Box::new(arg)), &boolean::BOOL));
+            }
+            UnaryOperator::Minus => {
+                if let Some(literal) = negative_literal(arg) {
+                    return literal;
+                }
+                "-"
+            }
+            UnaryOperator::Plus => "+",
+            UnaryOperator::BitwiseNot => "~",
+            UnaryOperator::PGAbs => "@",
+            UnaryOperator::PGSquareRoot => "|/",
+            UnaryOperator::PGCubeRoot => "||/",
+            _ => return Err(not_postgresql("this prefix operator")),
+        };
+        let arg = self.expr(arg, place)?;
+        let function = &resolve::operator(name, None, arg.ty)?.function;
+        let arg = self.coerce(arg, function.args[0], NO_TYPMOD, Purpose::Implicit)?;
+        Ok(Expr::call(function, vec![arg], function.result))
+    }
+
+    fn cast(&mut self, kind: &ast::CastKind, arg: &ast::Expr, data_type: &ast::DataType, place: Place<'_>) -> Result<Expr> {
+        if !matches!(kind, ast::CastKind::Cast | ast::CastKind::DoubleColon) {
+            return Err(not_postgresql("this cast"));
+        }
+        let (ty, typmod) = resolve_type(data_type)?;
+        let position = self.position(arg.span().start);
+        let arg = self.expr(arg, place)?;
+        self.coerce(arg, ty, typmod, Purpose::Explicit).map_err(|error| error.at(position))
+    }
+
+    /// `DATE '2024-01-01'`
+    fn typed_string(&mut self, typed: &ast::TypedString) -> Result<Expr> {
+        let (ty, typmod) = resolve_type(&typed.data_type)?;
+        let literal = self.value(&typed.value)?;
+        let converted = self.coerce(literal, ty, typmod, Purpose::Explicit);
+        converted.map_err(|error| self.at(error, typed.value.span))
+    }
+
+    fn is_null(&mut self, arg: &ast::Expr, negated: bool, place: Place<'_>) -> Result<Expr> {
+        let arg = self.expr(arg, place)?;
+        let arg = Box::new(self.settle(arg)?);
+        Ok(Expr::new(ExprKind::IsNull { arg, negated }, &boolean::BOOL))
+    }
+
+    fn is_truth(&mut self, arg: &ast::Expr, truth: Option<bool>, negated: bool, place: Place<'_>) -> Result<Expr> {
+        let clause = match (truth, negated) {
+            (Some(true), false) => "IS TRUE",
+            (Some(true), true) => "IS NOT TRUE",
+            (Some(false), false) => "IS FALSE",
+            (Some(false), true) => "IS NOT FALSE",
+            (None, false) => "IS UNKNOWN",
+            (None, true) => "IS NOT UNKNOWN",
+        };
+        let arg = self.expr(arg, place)?;
+        let arg = Box::new(self.coerce_boolean(arg, clause)?);
+        Ok(Expr::new(ExprKind::IsTruth { arg, truth, negated }, &boolean::BOOL))
+    }
+
+    /// Converts both sides to the types of the operator `=` that fits them.
+    fn equal_sides(&mut self, left: Expr, right: Expr) -> Result<(Expr, Expr)> {
+        let found = resolve::operator("=", Some(left.ty), right.ty)?;
+        let left = self.coerce(left, found.function.args[0], NO_TYPMOD, Purpose::Implicit)?;
+        let right = self.coerce(right, found.function.args[1], NO_TYPMOD, Purpose::Implicit)?;
+        Ok((left, right))
+    }
+
+    fn distinct(&mut self, left: &ast::Expr, right: &ast::Expr, negated: bool, place: Place<'_>) -> Result<Expr> {
+        let (left, right) = (self.expr(left, place)?, self.expr(right, place)?);
+        let (left, right) = self.equal_sides(left, right)?;
+        let kind = ExprKind::Distinct { left: Box::new(left), right: Box::new(right), negated };
+        Ok(Expr::new(kind, &boolean::BOOL))
+    }
+
+    fn in_list(&mut self, left: &ast::Expr, list: &[ast::Expr], negated: bool, place: Place<'_>) -> Result<Expr> {
+        if let ast::Expr::Tuple(rows) = without_parentheses(left) {
+            return self.row_in_list(rows, list, negated, place);
+        }
+        let mut exprs = vec![self.expr(left, place)?];
+        for item in list {
+            exprs.push(self.expr(item, place)?);
+        }
+        let (mut unified, ty, _) = self.unify(exprs, "IN")?;
+        resolve::operator("=", Some(ty), ty)?;
+        let left = Box::new(unified.remove(0));
+        Ok(Expr::new(ExprKind::InList { left, list: unified, negated }, &boolean::BOOL))
+    }
+
+    /// `(a, b) IN ((1, 2), (3, 4))`
+    fn row_in_list(&mut self, left: &[ast::Expr], list: &[ast::Expr], negated: bool, place: Place<'_>) -> Result<Expr> {
+        let mut matches = Vec::new();
+        for item in list {
+            let ast::Expr::Tuple(right) = without_parentheses(item) else {
+                return Err(Error::unsupported("a row compared with what is not a row"));
+            };
+            matches.push(self.row_comparison(&BinaryOperator::Eq, left, right, place)?);
+        }
+        let any = Expr::new(ExprKind::Or(matches), &boolean::BOOL);
+        Ok(if negated { Expr::new(ExprKind::Not(Box::new(any)), &boolean::BOOL) } else { any })
+    }
+
+    fn row_comparison(&mut self, op: &BinaryOperator, left: &[ast::Expr], right: &[ast::Expr], place: Place<'_>) -> Result<Expr> {
+        let operator = match op {
+            BinaryOperator::Eq => "=",
+            BinaryOperator::NotEq => "<>",
+            BinaryOperator::Lt => "<",
+            BinaryOperator::LtEq => "<=",
+            BinaryOperator::Gt => ">",
+            BinaryOperator::GtEq => ">=",
+            _ => return Err(Error::unsupported("this operator on rows")),
+        };
+        if left.len() != right.len() {
+            bail!(SYNTAX_ERROR, "unequal number of entries in row expressions");
+        }
+        let mut sides = (Vec::new(), Vec::new());
+        for (left, right) in left.iter().zip(right) {
+            let (left, right) = (self.expr(left, place)?, self.expr(right, place)?);
+            let found = resolve::operator(operator, Some(left.ty), right.ty)?;
+            sides.0.push(self.coerce(left, found.function.args[0], NO_TYPMOD, Purpose::Implicit)?);
+            sides.1.push(self.coerce(right, found.function.args[1], NO_TYPMOD, Purpose::Implicit)?);
+        }
+        let kind = ExprKind::RowCompare { operator, left: sides.0, right: sides.1 };
+        Ok(Expr::new(kind, &boolean::BOOL))
+    }
+
+    /// A query inside an expression.
+    fn subquery(&mut self, query: &ast::Query, place: Place<'_>) -> Result<Query> {
+        place.clause.check_subquery()?;
+        self.query(query, Some(place.scope))
+    }
+
+    fn in_subquery(&mut self, left: &ast::Expr, query: &ast::Query, negated: bool, place: Place<'_>) -> Result<Expr> {
+        let left_parts = match without_parentheses(left) {
+            ast::Expr::Tuple(parts) => parts.iter().map(|part| self.expr(part, place)).collect::<Result<Vec<_>>>()?,
+            single => vec![self.expr(single, place)?],
+        };
+        let mut query = self.subquery(query, place)?;
+        check_column_count(left_parts.len(), query.columns.len())?;
+        let mut left = Vec::new();
+        for (column, part) in left_parts.into_iter().enumerate() {
+            let found = resolve::operator("=", Some(part.ty), query.columns[column].ty)?;
+            left.push(self.coerce(part, found.function.args[0], NO_TYPMOD, Purpose::Implicit)?);
+            self.coerce_output(&mut query, column, found.function.args[1], NO_TYPMOD)?;
+        }
+        let kind = ExprKind::InQuery { left, query: Box::new(query), negated };
+        Ok(Expr::new(kind, &boolean::BOOL))
+    }
+
+    /// `left op ANY (subquery)`
+    fn quantified(&mut self, left: &ast::Expr, op: &BinaryOperator, right: &ast::Expr, all: bool, place: Place<'_>) -> Result<Expr> {
+        let ast::Expr::Subquery(query) = without_parentheses(right) else {
+            return Err(Error::unsupported(if all { "ALL over an array" } else { "ANY over an array" }));
+        };
+        let name = operator_name(op)?;
+        let left = self.expr(left, place)?;
+        let mut query = self.subquery(query, place)?;
+        check_column_count(1, query.columns.len())?;
+        let function = &resolve::operator(&name, Some(left.ty), query.columns[0].ty)?.function;
+        if function.result.oid != boolean::BOOL.oid {
+            bail!(DATATYPE_MISMATCH, "op ANY/ALL (array) requires operator to yield boolean");
+        }
+        let left = self.coerce(left, function.args[0], NO_TYPMOD, Purpose::Implicit)?;
+        self.coerce_output(&mut query, 0, function.args[1], NO_TYPMOD)?;
+        let query = Box::new(query);
+        let kind = match (name.as_str(), all) {
+            ("=", false) => ExprKind::InQuery { left: vec![left], query, negated: false },
+            ("<>", true) => ExprKind::InQuery { left: vec![left], query, negated: true },
+            _ => ExprKind::Quantified { left: Box::new(left), function, all, query },
+        };
+        Ok(Expr::new(kind, &boolean::BOOL))
+    }
+
+    fn exists(&mut self, query: &ast::Query, negated: bool, place: Place<'_>) -> Result<Expr> {
+        let query = self.subquery(query, place)?;
+        let exists = Expr::new(ExprKind::Exists(Box::new(query)), &boolean::BOOL);
+        Ok(if negated { Expr::new(ExprKind::Not(Box::new(exists)), &boolean::BOOL) } else { exists })
+    }
+
+    fn scalar_subquery(&mut self, query: &ast::Query, place: Place<'_>) -> Result<Expr> {
+        let query = self.subquery(query, place)?;
+        if query.columns.len() != 1 {
+            bail!(SYNTAX_ERROR, "subquery must return only one column");
+        }
+        let (ty, typmod) = (query.columns[0].ty, query.columns[0].typmod);
+        Ok(Expr::new(ExprKind::Scalar(Box::new(query)), ty).with_typmod(typmod))
+    }
+
+    fn between(&mut self, arg: &ast::Expr, negated: bool, low: &ast::Expr, high: &ast::Expr, place: Place<'_>) -> Result<Expr> {
+        let arg = self.expr(arg, place)?;
+        let (low, high) = (self.expr(low, place)?, self.expr(high, place)?);
+        let (above, below) = if negated { ("<", ">") } else { (">=", "<=") };
+        let parts = vec![self.infix(above, arg.clone(), low)?, self.infix(below, arg, high)?];
+        let kind = if negated { ExprKind::Or(parts) } else { ExprKind::And(parts) };
+        Ok(Expr::new(kind, &boolean::BOOL))
+    }
+
+    fn like(&mut self, operator: &str, arg: &ast::Expr, pattern: &ast::Expr, escape: Option<&ast::Expr>, place: Place<'_>) -> Result<Expr> {
+        let arg = self.expr(arg, place)?;
+        let mut pattern = self.expr(pattern, place)?;
+        if let Some(escape) = escape {
+            let escape = self.expr(escape, place)?;
+            pattern = self.call_bound("like_escape", vec![pattern, escape])?;
+        }
+        self.infix(operator, arg, pattern)
+    }
+
+    fn case(&mut self, operand: Option<&ast::Expr>, conditions: &[ast::CaseWhen], otherwise: Option<&ast::Expr>, place: Place<'_>) -> Result<Expr> {
+        let operand = operand.map(|operand| self.expr(operand, place)).transpose()?;
+        let mut tests = Vec::new();
+        let mut results = Vec::new();
+        for when in conditions {
+            let condition = self.expr(&when.condition, place)?;
+            tests.push(match &operand {
+                Some(operand) => self.infix("=", operand.clone(), condition)?,
+                None => self.coerce_boolean(condition, "CASE/WHEN")?,
+            });
+            results.push(self.expr(&when.result, place)?);
+        }
+        // PostgreSQL lets the ELSE result speak first when it looks for the common type.
+        results.insert(0, match otherwise {
+            Some(otherwise) => self.expr(otherwise, place)?,
+            None => Expr::constant(Datum::Null, &text::UNKNOWN),
+        });
+        let (mut results, ty, typmod) = self.unify(results, "CASE")?;
+        let otherwise = Box::new(results.remove(0));
+        let whens = tests.into_iter().zip(results).collect();
+        Ok(Expr::new(ExprKind::Case { whens, otherwise }, ty).with_typmod(typmod))
+    }
+
+    /// Only the collations that are the one there is.
+    fn collate(&mut self, arg: &ast::Expr, collation: &ast::ObjectName, place: Place<'_>) -> Result<Expr> {
+        let name = self.object_name(collation)?;
+        let arg = self.expr(arg, place)?;
+        match name.name.as_str() {
+            "default" | "C" | "POSIX" | "ucs_basic" | "C.UTF-8" | "C.utf8" => Ok(arg),
+            other => Err(Error::unsupported(format!("collation \"{other}\""))),
+        }
+    }
+
+    fn extract(&mut self, field: &ast::DateTimeField, arg: &ast::Expr, place: Place<'_>) -> Result<Expr> {
+        let name = match field {
+            ast::DateTimeField::Custom(ident) => ident.value.clone(),
+            field => field.to_string(),
+        };
+        let field = Expr::constant(Datum::Text(name.to_lowercase()), &text::TEXT);
+        let arg = self.expr(arg, place)?;
+        self.call_bound("extract", vec![field, arg])
+    }
+
+    fn substring(&mut self, arg: &ast::Expr, from: Option<&ast::Expr>, count: Option<&ast::Expr>, place: Place<'_>) -> Result<Expr> {
+        let mut args = vec![self.expr(arg, place)?];
+        args.push(match from {
+            Some(from) => self.expr(from, place)?,
+            None => super::constant::number("1")?,
+        });
+        if let Some(count) = count {
+            args.push(self.expr(count, place)?);
+        }
+        self.call_bound("substring", args)
+    }
+
+    /// `INTERVAL '1 day'`, `INTERVAL '5' MINUTE`
+    fn interval(&mut self, literal: &ast::Interval, place: Place<'_>) -> Result<Expr> {
+        if literal.leading_precision.is_some() || literal.fractional_seconds_precision.is_some() {
+            return Err(Error::unsupported("interval with precision"));
+        }
+        let value = self.expr(&literal.value, place)?;
+        let ExprKind::Constant(Datum::Text(value)) = value.kind else {
+            return Err(not_postgresql("INTERVAL with what is not a string"));
+        };
+        use ast::DateTimeField as F;
+        let whole = match (&literal.leading_field, &literal.last_field) {
+            (None, None) => value,
+            (Some(F::Year), Some(F::Month)) | (Some(F::Day), Some(F::Second)) | (Some(F::Hour), Some(F::Minute | F::Second)) => value,
+            (Some(field @ (F::Year | F::Month | F::Day | F::Hour | F::Minute | F::Second)), None) => {
+                let has_unit = value.contains(|c: char| c.is_ascii_alphabetic() || c == ':');
+                if has_unit { return Err(Error::unsupported("interval with fields")) } else { format!("{value} {field}") }
+            }
+            _ => return Err(Error::unsupported("interval with fields")),
+        };
+        Ok(Expr::constant((interval::INTERVAL.input)(&whole, self.context.format)?, &interval::INTERVAL))
+    }
+}
+
+/// Looks through parentheses.
+pub(in crate::sql) fn without_parentheses(expr: &ast::Expr) -> &ast::Expr {
+    let mut expr = expr;
+    while let ast::Expr::Nested(inner) = expr {
+        expr = inner;
+    }
+    expr
+}
+
+/// `-5` as one constant, so that the least integer can be written.
+fn negative_literal(arg: &ast::Expr) -> Option<Result<Expr>> {
+    match arg {
+        ast::Expr::Value(ast::ValueWithSpan { value: ast::Value::Number(digits, _), .. }) => {
+            let negative = super::constant::number(&format!("-{digits}"));
+            Some(negative)
+        }
+        _ => None,
+    }
+}
+
+fn check_column_count(wanted: usize, found: usize) -> Result<()> {
+    match found.cmp(&wanted) {
+        std::cmp::Ordering::Equal => Ok(()),
+        std::cmp::Ordering::Less => bail!(SYNTAX_ERROR, "subquery has too few columns"),
+        std::cmp::Ordering::Greater => bail!(SYNTAX_ERROR, "subquery has too many columns"),
+    }
+}
+
+/// PostgreSQL's characters for an operator.
+fn operator_name(op: &BinaryOperator) -> Result<String> {
+    use BinaryOperator as B;
+    Ok(match op {
+        B::NotEq => "<>".to_owned(),
+        B::BitwiseXor | B::Xor | B::Spaceship | B::DuckIntegerDivide | B::MyIntegerDivide | B::Match | B::Regexp | B::Glob
+        | B::Assignment | B::DoubleHash => return Err(not_postgresql("this operator")),
+        B::PGBitwiseXor => "#".to_owned(),
+        B::Overlaps => return Err(Error::unsupported("OVERLAPS")),
+        B::PGCustomBinaryOperator(parts) => match parts.as_slice() {
+            [name] => name.clone(),
+            [schema, name] if schema == "pg_catalog" => name.clone(),
+            _ => return Err(Error::unsupported("an operator of a schema")),
+        },
+        other => other.to_string(),
+    })
+}
