@@ -6,6 +6,7 @@ pub mod catalog;
 pub mod error;
 pub mod settings;
 pub mod sql;
+pub mod storage;
 pub mod telemetry;
 pub mod functions;
 pub mod types;

@@ -2,7 +2,7 @@
 //! (chapter "Type Conversion"; oper() and func_select_candidate in the sources).
 
 use crate::error::{Error, Result, state};
-use crate::functions::{self, Function, Operator, is_polymorphic};
+use crate::functions::{self, Function, Operator};
 use crate::types::{Category, Type, text};
 
 use super::Purpose;

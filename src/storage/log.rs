@@ -1,0 +1,304 @@
+//! The raft log's file. Nothing is acknowledged before the callback of its append says that it is
+//! on stable storage.
+
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use codeq::{Decode, Encode};
+use raft_log::api::raft_log_writer::RaftLogWriter;
+use raft_log::{Callback, Config, RaftLog, Types};
+
+/// A chunk's size: purging frees whole chunks.
+const CHUNK_BYTES: usize = 16 << 20;
+/// Entries kept in memory, so that applying what was just appended does not read the file.
+const CACHE_BYTES: usize = 32 << 20;
+/// Entries that wait to be written; more than one large append makes the next one wait.
+const QUEUE_BYTES: usize = 64 << 20;
+/// How much is read at once when the log is opened.
+const READ_BYTES: usize = 4 << 20;
+/// The largest entry that is read back: more means damage.
+const ENTRY_BYTES_MAX: u32 = 1 << 30;
+
+/// The place of an entry in the log, and the leadership that wrote it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
+pub struct LogId {
+    /// The leader's term.
+    pub term: u64,
+    /// The leader.
+    pub node: u64,
+    /// The place, from 0.
+    pub index: u64,
+}
+
+/// A vote as raft saves it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Default, Debug)]
+pub struct StoredVote {
+    /// The term.
+    pub term: u64,
+    /// The candidate, or `None`.
+    pub node: Option<u64>,
+    /// Whether a quorum granted it.
+    pub committed: bool,
+}
+
+/// What an entry carries.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum LogPayload {
+    /// Nothing: a new leader's first entry.
+    Blank,
+    /// Changes of files: `storage`'s bytes.
+    Normal(Arc<[u8]>),
+    /// The members: `raft`'s bytes.
+    Membership(Arc<[u8]>),
+}
+
+/// What the log knows of itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LogState {
+    /// The last vote.
+    pub vote: Option<StoredVote>,
+    /// The last entry.
+    pub last: Option<LogId>,
+    /// The last entry known to be committed; may lag.
+    pub committed: Option<LogId>,
+    /// The last entry that was purged.
+    pub purged: Option<LogId>,
+}
+
+/// Told when what was appended is on stable storage, or why not.
+pub struct OnFlushed(Box<dyn FnOnce(io::Result<()>) + Send>);
+
+impl OnFlushed {
+    /// Calls `notify` once.
+    pub fn new(notify: impl FnOnce(io::Result<()>) + Send + 'static) -> OnFlushed {
+        OnFlushed(Box::new(notify))
+    }
+}
+
+impl Callback for OnFlushed {
+    fn send(self, outcome: io::Result<()>) {
+        (self.0)(outcome);
+    }
+}
+
+impl Encode for LogId {
+    fn encode<W: Write>(&self, mut out: W) -> io::Result<usize> {
+        Ok(self.term.encode(&mut out)? + self.node.encode(&mut out)? + self.index.encode(&mut out)?)
+    }
+}
+
+impl Decode for LogId {
+    fn decode<R: Read>(mut bytes: R) -> io::Result<LogId> {
+        Ok(LogId { term: u64::decode(&mut bytes)?, node: u64::decode(&mut bytes)?, index: u64::decode(&mut bytes)? })
+    }
+}
+
+impl Encode for StoredVote {
+    fn encode<W: Write>(&self, mut out: W) -> io::Result<usize> {
+        let flags = u8::from(self.committed) | u8::from(self.node.is_some()) << 1;
+        Ok(self.term.encode(&mut out)? + self.node.unwrap_or_default().encode(&mut out)? + flags.encode(&mut out)?)
+    }
+}
+
+impl Decode for StoredVote {
+    fn decode<R: Read>(mut bytes: R) -> io::Result<StoredVote> {
+        let (term, node, flags) = (u64::decode(&mut bytes)?, u64::decode(&mut bytes)?, u8::decode(&mut bytes)?);
+        Ok(StoredVote { term, node: (flags & 2 != 0).then_some(node), committed: flags & 1 != 0 })
+    }
+}
+
+/// The payload's kind is also its format: another format takes another number.
+const BLANK: u8 = 1;
+const NORMAL: u8 = 2;
+const MEMBERSHIP: u8 = 3;
+
+impl Encode for LogPayload {
+    fn encode<W: Write>(&self, mut out: W) -> io::Result<usize> {
+        let (kind, bytes): (u8, &[u8]) = match self {
+            LogPayload::Blank => (BLANK, &[]),
+            LogPayload::Normal(bytes) => (NORMAL, bytes),
+            LogPayload::Membership(bytes) => (MEMBERSHIP, bytes),
+        };
+        let length = u32::try_from(bytes.len()).map_err(|_| io::Error::other("a log entry is too long"))?;
+        out.write_all(&[kind])?;
+        out.write_all(&length.to_be_bytes())?;
+        out.write_all(bytes)?;
+        Ok(1 + 4 + bytes.len())
+    }
+}
+
+impl Decode for LogPayload {
+    fn decode<R: Read>(mut from: R) -> io::Result<LogPayload> {
+        let (kind, length) = (u8::decode(&mut from)?, u32::decode(&mut from)?);
+        if length > ENTRY_BYTES_MAX {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "a log entry's length is damaged"));
+        }
+        let mut bytes = vec![0; length as usize];
+        from.read_exact(&mut bytes)?;
+        match kind {
+            BLANK => Ok(LogPayload::Blank),
+            NORMAL => Ok(LogPayload::Normal(bytes.into())),
+            MEMBERSHIP => Ok(LogPayload::Membership(bytes.into())),
+            _ => Err(io::Error::new(io::ErrorKind::InvalidData, "a log entry has an unknown kind")),
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+struct LogTypes;
+
+impl Types for LogTypes {
+    type LogId = LogId;
+    type LogPayload = LogPayload;
+    type Vote = StoredVote;
+    type Callback = OnFlushed;
+    type UserData = u64;
+
+    fn log_index(log_id: &LogId) -> u64 {
+        log_id.index
+    }
+
+    fn payload_size(payload: &LogPayload) -> u64 {
+        match payload {
+            LogPayload::Blank => 1,
+            LogPayload::Normal(bytes) | LogPayload::Membership(bytes) => bytes.len() as u64,
+        }
+    }
+}
+
+/// The log. Calls block only while others are in, and never for the disk, except [`LogFile::read`] of
+/// entries that are not cached.
+pub struct LogFile(Mutex<RaftLog<LogTypes>>);
+
+impl LogFile {
+    /// Opens the log in a directory, creating it if it is missing. An entry that a crash cut off at the
+    /// end, and that was therefore never acknowledged, is dropped.
+    pub fn open(directory: &Path) -> io::Result<LogFile> {
+        std::fs::create_dir_all(directory)?;
+        let mut config = Config::new(directory.display());
+        config.wal.chunk_max_size = Some(CHUNK_BYTES);
+        config.wal.read_buffer_size = Some(READ_BYTES);
+        config.wal.flush_queue_max_bytes = Some(QUEUE_BYTES);
+        // Appends that come while the disk is busy are flushed together anyway.
+        config.wal.flush_batch_wait = Some(Duration::ZERO);
+        config.wal.truncate_incomplete_record = Some(true);
+        config.log_cache_capacity = Some(CACHE_BYTES);
+        Ok(LogFile(Mutex::new(RaftLog::open(Arc::new(config))?)))
+    }
+
+    fn log(&self) -> MutexGuard<'_, RaftLog<LogTypes>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is in the log, flushed or not.
+    pub fn state(&self) -> LogState {
+        let log = self.log();
+        let state = log.log_state();
+        LogState {
+            vote: state.vote().copied(),
+            last: state.last().copied(),
+            committed: state.committed().copied(),
+            purged: state.purged().copied(),
+        }
+    }
+
+    /// Entries from `from` up to but not including `to`, as far as they are there.
+    pub fn read(&self, from: u64, to: u64) -> io::Result<Vec<(LogId, LogPayload)>> {
+        self.log().read(from, to).collect()
+    }
+
+    /// Appends entries, and tells when they are on stable storage.
+    pub fn append(&self, entries: impl IntoIterator<Item = (LogId, LogPayload)>, on_flushed: OnFlushed) -> io::Result<()> {
+        let mut log = self.log();
+        log.append(entries)?;
+        log.flush(true, Some(on_flushed))
+    }
+
+    /// Saves a vote, and tells when it is on stable storage.
+    pub fn save_vote(&self, vote: StoredVote, on_flushed: OnFlushed) -> io::Result<()> {
+        let mut log = self.log();
+        log.save_vote(vote)?;
+        log.flush(true, Some(on_flushed))
+    }
+
+    /// Notes what is committed; durable with the next append.
+    pub fn save_committed(&self, committed: LogId) -> io::Result<()> {
+        let mut log = self.log();
+        log.commit(committed)?;
+        log.flush(false, None)
+    }
+
+    /// Forgets the entries from an index on.
+    pub fn truncate(&self, from: u64, on_flushed: OnFlushed) -> io::Result<()> {
+        let mut log = self.log();
+        log.truncate(from)?;
+        log.flush(true, Some(on_flushed))
+    }
+
+    /// Forgets the entries up to and including one, and frees their chunks.
+    pub fn purge(&self, upto: LogId, on_flushed: OnFlushed) -> io::Result<()> {
+        let mut log = self.log();
+        log.purge(upto)?;
+        log.flush(true, Some(on_flushed))
+    }
+
+    /// The log's size on disk.
+    pub fn disk_bytes(&self) -> u64 {
+        self.log().on_disk_size()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wait(work: impl FnOnce(OnFlushed) -> io::Result<()>) {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        work(OnFlushed::new(move |outcome| sender.send(outcome).unwrap())).unwrap();
+        receiver.recv().unwrap().unwrap();
+    }
+
+    fn entry(index: u64) -> (LogId, LogPayload) {
+        (LogId { term: 1, node: 1, index }, LogPayload::Normal(vec![index as u8; 1000].into()))
+    }
+
+    #[test]
+    fn what_was_flushed_is_there_after_a_restart() {
+        let directory = tempfile::tempdir().unwrap();
+        let log = LogFile::open(directory.path()).unwrap();
+        let vote = StoredVote { term: 1, node: Some(1), committed: true };
+        wait(|done| log.save_vote(vote, done));
+        wait(|done| log.append((0..10).map(entry), done));
+        wait(|done| log.truncate(8, done));
+        log.save_committed(entry(5).0).unwrap();
+        wait(|done| log.purge(entry(2).0, done));
+        drop(log);
+        let log = LogFile::open(directory.path()).unwrap();
+        let state = log.state();
+        assert_eq!(state.vote, Some(vote));
+        assert_eq!(state.last, Some(entry(7).0));
+        assert_eq!(state.committed, Some(entry(5).0));
+        assert_eq!(state.purged, Some(entry(2).0));
+        assert_eq!(log.read(0, 100).unwrap(), (3..8).map(entry).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn an_entry_cut_off_by_a_crash_is_dropped() {
+        let directory = tempfile::tempdir().unwrap();
+        let log = LogFile::open(directory.path()).unwrap();
+        wait(|done| log.append((0..3).map(entry), done));
+        drop(log);
+        let chunk = std::fs::read_dir(directory.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.metadata().unwrap().len() > 2000)
+            .max()
+            .unwrap();
+        let length = chunk.metadata().unwrap().len();
+        std::fs::OpenOptions::new().write(true).open(&chunk).unwrap().set_len(length - 100).unwrap();
+        let log = LogFile::open(directory.path()).unwrap();
+        assert_eq!(log.state().last, Some(entry(1).0));
+    }
+}

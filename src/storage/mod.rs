@@ -1,0 +1,43 @@
+//! The only SQLite: every database's file with its writer and readers, the changes captured from the
+//! writer, their application on other nodes, and the raft log's file.
+//!
+//! Invariants of this subsystem:
+//!
+//! 1. A file's applied index and identity are in the same SQLite transaction as the changes they
+//!    stand for ([`meta`]).
+//! 2. Nothing is committed to a file before the log says that the quorum has it ([`database`]).
+//! 3. An applied change hits exactly the row it was captured from; anything else stops the node
+//!    ([`apply`]).
+//! 4. Every connection is shut: no ATTACH, no PRAGMA, no schema change but through the calls here
+//!    ([`guard`]).
+//! 5. A SQLite function's panic or error never crosses into SQLite as anything but an error.
+
+mod aggregates;
+mod apply;
+mod capture;
+mod change;
+mod execution;
+mod failure;
+mod functions;
+mod guard;
+mod identity;
+mod log;
+mod meta;
+mod spool;
+mod sqlite;
+mod tables;
+mod values;
+
+
+
+
+
+pub use execution::{CancelToken, Execution, MemoryRelations};
+pub use failure::{Failure, Violation, ViolationKind};
+pub use change::{Change, ChangeList, Mark};
+pub use identity::Identity;
+pub use log::{LogFile, LogId, LogPayload, LogState, OnFlushed, StoredVote};
+pub use spool::{SpillDirectory, Spool};
+
+/// The format of data directories and files that this program writes.
+pub const FORMAT_VERSION: u32 = 1;
