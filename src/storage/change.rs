@@ -6,13 +6,12 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::Write;
 use std::os::unix::fs::FileExt;
 
 use super::spool::SpillDirectory;
 use super::values::{Reader, damaged, put_bytes, put_number, put_row, put_signed, put_value};
 use crate::error::Result;
-use crate::types::{Datum, DatumRef};
+use crate::types::DatumRef;
 
 /// Bytes of a list that stay in memory; the rest goes to a file.
 const MEMORY_MAX: usize = 16 << 20;
@@ -363,21 +362,11 @@ fn decode<'a>(operation: &'a [u8], tables: &'a [Box<str>]) -> Result<Change<'a>>
     }
 }
 
-/// A change that owns its values, for those who must keep it.
-#[derive(Clone, PartialEq, Debug)]
-pub struct OwnedRow {
-    /// SQLite's name of the table.
-    pub table: String,
-    /// The row's number.
-    pub rowid: i64,
-    /// Its values.
-    pub values: Vec<Datum>,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::error::Error;
+    use crate::types::Datum;
 
     fn texts(list: &ChangeList, from: Mark) -> Vec<String> {
         let mut seen = Vec::new();
@@ -391,10 +380,10 @@ mod tests {
 
     fn fill(list: &mut ChangeList, spill: &SpillDirectory, text: &str) {
         let row = [Datum::Integer(1), Datum::text(text), Datum::Null];
-        list.push_insert("t", 1, super::super::values::borrow(&row), spill).unwrap();
+        list.push_insert("t", 1, row.iter().map(Datum::as_ref), spill).unwrap();
         let columns = [(1, DatumRef::Text(text), DatumRef::Text("y"))];
         list.push_update("u", (1, 2), &columns, spill).unwrap();
-        list.push_delete("t", -5, super::super::values::borrow(&row), spill).unwrap();
+        list.push_delete("t", -5, row.iter().map(Datum::as_ref), spill).unwrap();
         list.push_schema("CREATE TABLE v (a)", spill).unwrap();
     }
 
@@ -406,11 +395,11 @@ mod tests {
         let (mark, before) = (list.mark(), texts(&list, Mark::default()));
         assert_eq!(before.len(), 4);
         let row = [Datum::Integer(1)];
-        list.push_insert("w", 1, super::super::values::borrow(&row), &spill).unwrap();
+        list.push_insert("w", 1, row.iter().map(Datum::as_ref), &spill).unwrap();
         assert_eq!(texts(&list, mark), ["Insert { table: \"w\", rowid: 1, values: [Integer(1)] }"]);
         list.truncate(mark);
         assert_eq!(texts(&list, Mark::default()), before);
-        list.push_insert("w", 1, super::super::values::borrow(&row), &spill).unwrap();
+        list.push_insert("w", 1, row.iter().map(Datum::as_ref), &spill).unwrap();
         assert_eq!(texts(&list, Mark::default()).len(), 5);
     }
 

@@ -4,7 +4,7 @@
 //! execution without locks: functions find their [`Env`], the progress handler finds whether to stop.
 
 use std::cell::{Cell, RefCell};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result, state};
@@ -13,6 +13,8 @@ use crate::types::Datum;
 
 /// How long a statement may keep its asynchronous worker thread before it gives it away.
 const INLINE_BUDGET: Duration = Duration::from_millis(1);
+/// How long a statement on the writer may run before it steps aside for readers that wait.
+const UNDISTURBED: Duration = Duration::from_millis(2);
 /// How long the worker waits for another thread to take over its queue. Measured: a few microseconds.
 const HANDOVER: Duration = Duration::from_micros(50);
 
@@ -69,6 +71,8 @@ pub struct Execution<'a> {
     pub deadline: Option<Instant>,
     /// The relations in memory.
     pub relations: &'a dyn MemoryRelations,
+    /// On the writer: set when the statement should step aside, because readers wait.
+    pub settle_wanted: Option<&'a AtomicBool>,
 }
 
 /// What the thread-local points to: the execution, and what SQLite's callbacks leave for it.
@@ -76,6 +80,7 @@ struct Running<'a> {
     execution: &'a Execution<'a>,
     started: Instant,
     handed_over: Cell<bool>,
+    stepped_aside: Cell<bool>,
     error: RefCell<Option<Error>>,
 }
 
@@ -92,7 +97,13 @@ pub(super) fn enter<T>(execution: &Execution<'_>, work: impl FnOnce() -> T) -> T
             RUNNING.set(self.0);
         }
     }
-    let running = Running { execution, started: Instant::now(), handed_over: Cell::new(false), error: RefCell::new(None) };
+    let running = Running {
+        execution,
+        started: Instant::now(),
+        handed_over: Cell::new(false),
+        stepped_aside: Cell::new(false),
+        error: RefCell::new(None),
+    };
     let pointer = (&raw const running).cast::<Running<'static>>();
     let _restore = Restore(RUNNING.replace(pointer));
     work()
@@ -132,6 +143,11 @@ pub(super) fn take_error() -> Option<Error> {
     with_running(|running| running.error.borrow_mut().take()).flatten()
 }
 
+/// Whether the statement was interrupted only to let readers through.
+pub(super) fn stepped_aside() -> bool {
+    with_running(|running| running.stepped_aside.get()).unwrap_or(false)
+}
+
 /// Called every few thousand steps of a statement: whether to interrupt it.
 ///
 /// A statement that runs longer than [`INLINE_BUDGET`] on a worker of the asynchronous runtime hands
@@ -148,6 +164,11 @@ pub(super) fn should_interrupt() -> bool {
         if execution.deadline.is_some_and(|deadline| now >= deadline) {
             let error = Error::new(state::QUERY_CANCELED, "canceling statement due to statement timeout");
             running.error.borrow_mut().get_or_insert(error);
+            return true;
+        }
+        let wanted = execution.settle_wanted.is_some_and(|wanted| wanted.load(Ordering::Acquire));
+        if wanted && now.duration_since(running.started) > UNDISTURBED {
+            running.stepped_aside.set(true);
             return true;
         }
         if !running.handed_over.get() && now.duration_since(running.started) > INLINE_BUDGET {

@@ -14,6 +14,8 @@ pub enum Failure {
     Error(Error),
     /// A constraint.
     Violation(Violation),
+    /// None: the statement stepped aside for readers that wait. Once they are served it can run again.
+    SteppedAside,
 }
 
 /// A violated constraint as SQLite names it.
@@ -47,6 +49,7 @@ impl Failure {
     pub fn into_error(self) -> Error {
         match self {
             Failure::Error(error) => error,
+            Failure::SteppedAside => Error::internal("a statement stepped aside and was not run again"),
             Failure::Violation(violation) => {
                 let sqlstate = match violation.kind {
                     ViolationKind::Unique => state::UNIQUE_VIOLATION,
@@ -63,6 +66,9 @@ impl Failure {
     pub(super) fn from_sqlite(code: i32, message: &str, sql: &str) -> Failure {
         if let Some(error) = execution::take_error() {
             return Failure::Error(error);
+        }
+        if code & 0xff == ffi::SQLITE_INTERRUPT && execution::stepped_aside() {
+            return Failure::SteppedAside;
         }
         if let Some(violation) = violation(code, message) {
             return Failure::Violation(violation);

@@ -272,7 +272,7 @@ unsafe extern "C" fn call_offset(context: *mut ffi::sqlite3_context, count: c_in
 
 /// The environment where no statement of a session runs: changes of another node are applied, an index
 /// is built. Only immutable functions are called there, and they ask for nothing.
-struct Nowhere;
+pub(super) struct Nowhere;
 
 fn nowhere<T>() -> Result<T> {
     Err(Error::internal("a function was called outside of a session"))

@@ -2,6 +2,7 @@
 //! in it. The row is updated in the transaction of those changes (invariant 1).
 
 use super::FORMAT_VERSION;
+use super::databases::FIRST_DATABASE;
 use super::failure::Failure;
 use super::identity::Identity;
 use super::log::LogId;
@@ -33,7 +34,6 @@ const OWN_TABLES: &[&str] = &[
 /// Tables of ours in the system file.
 const SYSTEM_TABLES: &[&str] = &[
     "CREATE TABLE \"quorate.database\" (\"oid\" INTEGER PRIMARY KEY, \"name\" TEXT NOT NULL UNIQUE) STRICT",
-    "CREATE TABLE \"quorate.node\" (\"key\" TEXT PRIMARY KEY, \"value\" BLOB NOT NULL) STRICT",
 ];
 
 /// Fills an empty file in one transaction, the same on every node.
@@ -43,12 +43,15 @@ pub(super) fn initialise(connection: &mut Connection, is_system: bool, meta: Met
         connection.execute_schema(sql)?;
     }
     let format = i64::from(FORMAT_VERSION);
-    connection.execute(&format!("INSERT INTO \"quorate.meta\" VALUES ({format}, 0, 0, 0, zeroblob(16))"))?;
+    connection.execute(&format!("INSERT INTO \"quorate.meta\" VALUES ({format}, 0, 0, 0, X'')"))?;
     connection.execute(&format!("INSERT INTO \"quorate.counter\" VALUES ({FIRST_USER_OID})"))?;
     if is_system {
         for sql in SYSTEM_TABLES {
             connection.execute_schema(sql)?;
         }
+        let (oid, name) = FIRST_DATABASE;
+        let insert = "INSERT INTO \"quorate.database\" VALUES (?1, ?2)";
+        connection.run(&insert.into(), &[DatumRef::Integer(oid.into()), DatumRef::Text(name)])?;
     } else {
         initialise_catalog(connection)?;
     }

@@ -16,6 +16,11 @@ mod aggregates;
 mod apply;
 mod capture;
 mod change;
+mod checkpoint;
+mod database;
+mod databases;
+mod directory;
+mod entry;
 mod execution;
 mod failure;
 mod functions;
@@ -23,21 +28,31 @@ mod guard;
 mod identity;
 mod log;
 mod meta;
+mod pipeline;
+mod reader;
+#[cfg(test)]
+mod script_tests;
+mod sequences;
 mod spool;
 mod sqlite;
 mod tables;
 mod values;
+mod writer;
 
-
-
-
-
+pub use change::{Change, ChangeList, Mark};
+pub use database::{Applied, Database, WritePermit};
+pub use databases::{Databases, FIRST_DATABASE, Names};
+pub use directory::DataDirectory;
+pub use entry::encode;
 pub use execution::{CancelToken, Execution, MemoryRelations};
 pub use failure::{Failure, Violation, ViolationKind};
-pub use change::{Change, ChangeList, Mark};
 pub use identity::Identity;
 pub use log::{LogFile, LogId, LogPayload, LogState, OnFlushed, StoredVote};
+pub use pipeline::{Batch, CommitOutcome, Sealed};
+pub use reader::{Cursor, Fill, Reader};
+pub use sequences::Sequences;
 pub use spool::{SpillDirectory, Spool};
+pub use writer::{Changed, Statement, Writer};
 
 /// The format of data directories and files that this program writes.
 pub const FORMAT_VERSION: u32 = 1;

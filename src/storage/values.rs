@@ -2,7 +2,7 @@
 //! integers are variable-length, signed ones in zigzag order.
 
 use crate::error::{Error, Result, state};
-use crate::types::{Datum, DatumRef};
+use crate::types::DatumRef;
 
 const NULL: u8 = 0;
 const INTEGER: u8 = 1;
@@ -71,6 +71,11 @@ impl<'a> Reader<'a> {
 
     pub(super) fn is_empty(&self) -> bool {
         self.rest.is_empty()
+    }
+
+    /// What is left.
+    pub(super) fn rest(self) -> &'a [u8] {
+        self.rest
     }
 
     pub(super) fn byte(&mut self) -> Result<u8> {
@@ -152,14 +157,10 @@ pub(super) fn put_row<'a>(out: &mut Vec<u8>, values: impl ExactSizeIterator<Item
     }
 }
 
-/// A row's values, borrowed.
-pub(super) fn borrow(row: &[Datum]) -> impl ExactSizeIterator<Item = DatumRef<'_>> {
-    row.iter().map(Datum::as_ref)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::Datum;
 
     #[test]
     fn values_come_back_and_cut_bytes_are_noticed() {
@@ -174,7 +175,7 @@ mod tests {
             Datum::Blob(Vec::new()),
         ];
         let mut bytes = Vec::new();
-        put_row(&mut bytes, borrow(&values));
+        put_row(&mut bytes, values.iter().map(Datum::as_ref));
         let read = Reader::new(&bytes).values().unwrap();
         assert_eq!(read.into_iter().map(DatumRef::to_owned).collect::<Vec<_>>(), values);
         for length in 0..bytes.len() {
