@@ -4,9 +4,11 @@
 
 pub mod catalog;
 pub mod error;
+pub mod functions;
+pub mod raft;
 pub mod settings;
 pub mod sql;
 pub mod storage;
 pub mod telemetry;
-pub mod functions;
+pub mod transport;
 pub mod types;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Mutex as AsyncMutex, Notify, watch};
@@ -46,6 +46,7 @@ pub struct Databases {
     unsettled: Notify,
     /// One flush at a time.
     flushing: AsyncMutex<()>,
+    floor: Mutex<Option<LogId>>,
 }
 
 impl Databases {
@@ -58,19 +59,20 @@ impl Databases {
         let path = directory.system_file();
         let origin = Origin { path: &path, oid: SYSTEM, is_system: true, created: LogId::default() };
         let system = Arc::new(Database::open(&origin, &spill, &*random, ready.clone())?);
-        let floor = floor(&directory)?;
+        let floor = kept_floor(&directory)?;
         let databases = Databases {
             directory,
             spill,
             random,
             system,
             names: watch::Sender::new(Arc::new(Names::new())),
-            applied: watch::Sender::new(floor),
+            applied: watch::Sender::new(floor.unwrap_or_default()),
             ready,
             unsettled: Notify::new(),
             flushing: AsyncMutex::new(()),
+            floor: Mutex::new(floor),
         };
-        databases.reconcile(&read_list(databases.system.open_reader()?)?, floor)?;
+        databases.reconcile(&read_list(databases.system.open_reader()?)?, floor.unwrap_or_default())?;
         Ok(databases)
     }
 
@@ -231,7 +233,14 @@ impl Databases {
         let databases = self.clone();
         let text = format!("{} {} {}", floor.term, floor.node, floor.index);
         let kept = tokio::task::spawn_blocking(move || databases.directory.keep_fact(FLOOR, &text)).await;
-        kept.map_err(|_| Error::internal("a flush was stopped"))?
+        kept.map_err(|_| Error::internal("a flush was stopped"))??;
+        *self.floor.lock().unwrap_or_else(PoisonError::into_inner) = Some(floor);
+        Ok(())
+    }
+
+    /// The entry up to which everything is durable in the files; `None` if there is none yet.
+    pub fn floor(&self) -> Option<LogId> {
+        *self.floor.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Runs checkpoints that are due in all files.
@@ -266,11 +275,11 @@ impl Databases {
 }
 
 /// The entry up to which everything is durable in the files.
-fn floor(directory: &DataDirectory) -> Result<LogId> {
-    let Some(text) = directory.fact(FLOOR)? else { return Ok(LogId::default()) };
+fn kept_floor(directory: &DataDirectory) -> Result<Option<LogId>> {
+    let Some(text) = directory.fact(FLOOR)? else { return Ok(None) };
     let numbers: Vec<u64> = text.split(' ').filter_map(|number| number.parse().ok()).collect();
     match numbers[..] {
-        [term, node, index] => Ok(LogId { term, node, index }),
+        [term, node, index] => Ok(Some(LogId { term, node, index })),
         _ => Err(Error::new(state::DATA_CORRUPTED, "the data directory's file node/floor is damaged")),
     }
 }

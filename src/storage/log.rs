@@ -233,7 +233,9 @@ impl LogFile {
     /// Forgets the entries from an index on.
     pub fn truncate(&self, from: u64, on_flushed: OnFlushed) -> io::Result<()> {
         let mut log = self.log();
-        log.truncate(from)?;
+        if log.log_state().last().is_some_and(|last| last.index >= from) {
+            log.truncate(from)?;
+        }
         log.flush(true, Some(on_flushed))
     }
 

@@ -50,6 +50,8 @@ pub use identity::Identity;
 pub use log::{LogFile, LogId, LogPayload, LogState, OnFlushed, StoredVote};
 pub use pipeline::{Batch, CommitOutcome, Sealed};
 pub use reader::{Cursor, Fill, Reader};
+#[cfg(test)]
+pub(crate) use script_tests::test_execution;
 pub use sequences::Sequences;
 pub use spool::{SpillDirectory, Spool};
 pub use writer::{Changed, Statement, Writer};

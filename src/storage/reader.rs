@@ -130,6 +130,12 @@ impl Reader {
         self.connection().query(sql, &[]).map_err(Failure::into_error)
     }
 
+    /// All rows of a query, for tests.
+    #[cfg(test)]
+    pub fn all(&mut self, sql: &str) -> Result<Vec<Vec<Datum>>> {
+        self.query(sql)
+    }
+
     /// Gives rows to a sink until it wants no more or there are none.
     pub fn fill(&mut self, cursor: Cursor, execution: &Execution<'_>, sink: &mut dyn RowSink) -> Result<Fill> {
         let (Some(connection), Some(statement)) = (&self.connection, self.cursors.get_mut(&cursor)) else {

@@ -25,6 +25,11 @@ type Outcome = Result<String, Box<dyn StdError>>;
 
 struct NoRelations;
 
+/// An execution without a session.
+pub(crate) fn test_execution(cancel: &CancelToken) -> Execution<'_> {
+    Execution { env: &Nowhere, cancel, deadline: None, relations: &NoRelations, settle_wanted: None }
+}
+
 impl MemoryRelations for NoRelations {
     fn rows(&self, _: &str) -> Vec<Vec<Datum>> {
         Vec::new()
@@ -74,13 +79,8 @@ impl Node {
     }
 
     async fn statement<T>(&self, work: impl FnOnce(&mut Statement<'_>) -> Result<T, Failure>) -> Result<T, Error> {
-        let execution = Execution {
-            env: &Nowhere,
-            cancel: &CancelToken::default(),
-            deadline: None,
-            relations: &NoRelations,
-            settle_wanted: None,
-        };
+        let cancel = CancelToken::default();
+        let execution = test_execution(&cancel);
         let database = self.database();
         let mut writer = database.writer().await;
         writer.statement(&execution, false, work).map_err(Failure::into_error)

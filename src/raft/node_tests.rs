@@ -1,0 +1,285 @@
+//! Nodes in one process: openraft's own suite over our log, and golden scripts over a group whose
+//! network the script cuts and heals (`src/raft/scripts`).
+//!
+//! `UPDATE_GOLDENFILES=1 cargo test node_tests` writes what happens into the scripts.
+
+use std::collections::{BTreeSet, HashMap};
+use std::error::Error as StdError;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use goldenscript::{Command, Context, Runner};
+use openraft::testing::log::{StoreBuilder, Suite};
+
+use super::log_store::LogStore;
+use super::state_machine::StateMachine;
+use super::types::Types;
+use super::{Options, RaftNode};
+use crate::error::{Error, Result, state};
+use crate::storage::{CancelToken, DataDirectory, Databases, Execution, LogFile, test_execution};
+use crate::telemetry::SystemRandom;
+use crate::transport::{Service, Tcp, Transport};
+
+struct Stores;
+
+impl StoreBuilder<Types, LogStore, StateMachine, ()> for Stores {
+    async fn build(&self) -> Result<((), LogStore, StateMachine), openraft::StorageError<Types>> {
+        unreachable!("the tests below build their stores themselves")
+    }
+}
+
+fn stores(directory: &tempfile::TempDir) -> (LogStore, StateMachine) {
+    let directory = DataDirectory::open(&directory.path().join("data")).unwrap();
+    let log = LogFile::open(&directory.log()).unwrap();
+    let databases = Databases::open(directory, Arc::new(SystemRandom)).unwrap();
+    (LogStore(Arc::new(log)), StateMachine::open(Arc::new(databases)).unwrap())
+}
+
+/// The parts of openraft's suite that are about the log. Its state machine tests expect that what was
+/// applied last is what a start resumes from; ours resumes from the floor.
+#[tokio::test]
+async fn the_log_passes_openrafts_suite() {
+    macro_rules! run {
+        ($($test:ident)*) => {$(
+            let directory = tempfile::tempdir().unwrap();
+            let (log, machine) = stores(&directory);
+            Suite::<Types, LogStore, StateMachine, Stores, ()>::$test(log, machine).await.expect(stringify!($test));
+        )*};
+    }
+    run! {
+        last_membership_in_log_initial get_membership_initial get_initial_state_without_init
+        save_vote get_log_entries limited_get_log_entries leader_bounded_stream entries_stream try_get_log_entry
+        log_reader_reads_new_entries initial_logs get_log_state get_log_id
+        purge_logs_upto_0 purge_logs_upto_5 purge_logs_upto_20
+        delete_logs_after_11 delete_logs_after_5 delete_logs_after_0 delete_logs_after_none append_to_log
+    }
+}
+
+/// A network whose cables can be pulled.
+#[derive(Default)]
+struct Cables {
+    services: Mutex<HashMap<String, Arc<dyn Service>>>,
+    cut: Mutex<BTreeSet<String>>,
+}
+
+/// One node's end of the network.
+struct End {
+    address: String,
+    cables: Arc<Cables>,
+}
+
+#[async_trait]
+impl Transport for End {
+    async fn call(&self, address: &str, request: Vec<u8>) -> Result<Vec<u8>> {
+        let is_cut = {
+            let cut = self.cables.cut.lock().unwrap();
+            cut.contains(address) || cut.contains(&self.address)
+        };
+        let service = self.cables.services.lock().unwrap().get(address).cloned();
+        match service.filter(|_| !is_cut) {
+            Some(service) => service.answer(request).await,
+            None => Err(Error::new(state::CONNECTION_FAILURE, "the cable is cut")),
+        }
+    }
+}
+
+struct Member {
+    databases: Arc<Databases>,
+    node: Arc<RaftNode>,
+}
+
+async fn start(id: u64, path: PathBuf, transport: Arc<dyn Transport>) -> Member {
+    let directory = DataDirectory::open(&path).unwrap();
+    let log = Arc::new(LogFile::open(&directory.log()).unwrap());
+    let databases = Arc::new(Databases::open(directory, Arc::new(SystemRandom)).unwrap());
+    let options = Options { node_id: id, ..Options::default() };
+    let node = RaftNode::start(options, databases.clone(), log, transport).await.unwrap();
+    Member { databases, node }
+}
+
+/// Commits one transaction on a node that leads, and gives the index of its entry.
+async fn write(member: &Member, statements: &[&str]) -> Result<u64> {
+    let database = member.databases.get("postgres").unwrap();
+    let permit = database.acquire().await?;
+    database.begin().await?;
+    for sql in statements {
+        let cancel = CancelToken::default();
+        let execution: Execution<'_> = test_execution(&cancel);
+        let mut writer = database.writer().await;
+        let outcome = writer.statement(&execution, false, |statement| match sql.starts_with("CREATE") {
+            true => statement.change_schema(sql),
+            false => statement.change(&(*sql).into(), &[]).map(|_| ()),
+        });
+        if let Err(failure) = outcome {
+            writer.roll_back();
+            return Err(failure.into_error());
+        }
+    }
+    let receiver = database.seal().await?;
+    drop(permit);
+    let batches = member.databases.take_ready();
+    for entry in crate::storage::encode(&batches)? {
+        let outcome = member.node.propose(entry).await?;
+        if let Err(error) = outcome.await {
+            member.databases.withdraw(&batches, &error).await?;
+        }
+    }
+    let log_id = receiver.expect("the statements changed something").await.unwrap()?;
+    Ok(log_id.index)
+}
+
+/// All rows of a table as a node has them now.
+async fn rows(member: &Member, table: &str) -> String {
+    let mut reader = member.databases.get("postgres").unwrap().reader().await.unwrap();
+    let values = reader.all(&format!("SELECT * FROM {table} ORDER BY 1")).unwrap_or_default();
+    let texts = values.iter().map(|row| format!("{row:?}"));
+    texts.collect::<Vec<_>>().join(" ")
+}
+
+struct Group {
+    runtime: tokio::runtime::Runtime,
+    directory: tempfile::TempDir,
+    cables: Arc<Cables>,
+    members: HashMap<u64, Member>,
+}
+
+impl Group {
+    fn new() -> Group {
+        Group {
+            runtime: tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap(),
+            directory: tempfile::tempdir().unwrap(),
+            cables: Arc::default(),
+            members: HashMap::new(),
+        }
+    }
+
+    async fn start(&mut self, id: u64) {
+        let address = format!("node{id}");
+        let end = Arc::new(End { address: address.clone(), cables: self.cables.clone() });
+        let member = start(id, self.directory.path().join(&address), end).await;
+        self.cables.services.lock().unwrap().insert(address, member.node.service());
+        self.members.insert(id, member);
+    }
+
+    /// The member that leads in the highest term and is connected, waiting for one if need be.
+    async fn leader(&self) -> &Member {
+        for _ in 0..500 {
+            let connected = self.members.iter().filter(|(id, _)| !self.cables.cut.lock().unwrap().contains(&format!("node{id}")));
+            let leading = connected.map(|(_, member)| member).filter(|member| member.node.status().role == "leader");
+            if let Some(leader) = leading.max_by_key(|member| member.node.status().term)
+                && tokio::time::timeout(Duration::from_secs(2), leader.node.wait_until_ready()).await.is_ok_and(|ready| ready.is_ok())
+            {
+                return leader;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("no leader within ten seconds");
+    }
+
+    async fn command(&mut self, name: &str, arguments: &[&str]) -> Result<String, Box<dyn StdError>> {
+        match name {
+            "start" => {
+                for id in arguments {
+                    self.start(id.parse()?).await;
+                }
+                Ok(String::new())
+            }
+            "found" => {
+                let members: Vec<(u64, String)> = self.members.keys().map(|id| (*id, format!("node{id}"))).collect();
+                let first = self.members.values().next().ok_or("no member")?;
+                first.node.initialise(&members).await?;
+                Ok(String::new())
+            }
+            "write" => {
+                let leader = self.leader().await;
+                write(leader, arguments).await?;
+                Ok("committed".into())
+            }
+            "cut" | "heal" => {
+                let leader = self.leader().await.node.status().node_id;
+                let mut cut = self.cables.cut.lock().unwrap();
+                match name {
+                    "heal" => cut.clear(),
+                    _ => drop(cut.insert(format!("node{leader}"))),
+                }
+                Ok(String::new())
+            }
+            "write_on_cut" => {
+                let cut = self.cables.cut.lock().unwrap().iter().next().cloned().ok_or("nobody is cut")?;
+                let id: u64 = cut.trim_start_matches("node").parse()?;
+                let attempt = tokio::time::timeout(Duration::from_millis(300), write(&self.members[&id], arguments));
+                Ok(match attempt.await {
+                    Ok(Ok(_)) => "committed".into(),
+                    Ok(Err(error)) => error.to_string(),
+                    Err(_) => "no answer".into(),
+                })
+            }
+            "rows" => {
+                let leader = self.leader().await;
+                let index = leader.node.read_index().await?;
+                let mut texts = BTreeSet::new();
+                for member in self.members.values() {
+                    tokio::time::timeout(Duration::from_secs(10), member.node.wait_applied(index)).await??;
+                    texts.insert(rows(member, arguments[0]).await);
+                }
+                Ok(texts.into_iter().collect::<Vec<_>>().join("\n"))
+            }
+            "restart" => {
+                for (_, member) in std::mem::take(&mut self.members) {
+                    member.node.shut_down().await;
+                    member.databases.close().await?;
+                }
+                self.cables.services.lock().unwrap().clear();
+                Ok(String::new())
+            }
+            other => Err(format!("no command {other}").into()),
+        }
+    }
+}
+
+impl Runner for Group {
+    type Command = Command;
+
+    fn run(&mut self, command: &Command, _: &Context) -> Result<String, Box<dyn StdError>> {
+        let mut consumer = command.consume_args();
+        let mut arguments = Vec::new();
+        while let Some(argument) = consumer.next_pos() {
+            arguments.push(argument);
+        }
+        let runtime = std::mem::replace(&mut self.runtime, tokio::runtime::Builder::new_current_thread().build()?);
+        let outcome = runtime.block_on(self.command(&command.name, &arguments));
+        self.runtime = runtime;
+        outcome
+    }
+}
+
+#[test]
+fn scripts() {
+    for entry in std::fs::read_dir("src/raft/scripts").unwrap() {
+        let path = entry.unwrap().path();
+        goldenscript::run(&mut Group::new(), &path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    }
+}
+
+/// The same over TCP: two of three nodes commit, the third follows.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_nodes_agree_over_tcp() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut members, mut addresses) = (Vec::new(), Vec::new());
+    for id in 1..=3 {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        addresses.push((id, listener.local_addr().unwrap().to_string()));
+        let member = start(id, directory.path().join(id.to_string()), Arc::new(Tcp::default())).await;
+        tokio::spawn(crate::transport::serve(listener, member.node.service()));
+        members.push(member);
+    }
+    members[0].node.initialise(&addresses).await.unwrap();
+    members[0].node.wait_until_ready().await.unwrap();
+    let index = write(&members[0], &["CREATE TABLE t (a INTEGER) STRICT", "INSERT INTO t VALUES (1), (2)"]).await.unwrap();
+    for member in &members {
+        member.node.wait_applied(index).await.unwrap();
+        assert_eq!(rows(member, "t").await, "[Integer(1)] [Integer(2)]");
+    }
+}
