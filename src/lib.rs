@@ -3,6 +3,8 @@
 //! ARCHITECTURE.md beside this file is the map: layers, the path of a statement, invariants.
 
 pub mod catalog;
+pub mod cluster;
+pub mod engine;
 pub mod error;
 pub mod functions;
 pub mod raft;

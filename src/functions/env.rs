@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::types::{Format, Oid};
 
 /// The surroundings of one running statement.
-pub trait Env {
+pub trait Env: Sync {
     /// The session's settings for reading and printing values; `now_us` is the transaction's start.
     fn format(&self) -> &Format;
 

@@ -105,6 +105,8 @@ pub struct Function {
     pub volatility: Volatility,
     /// Whether NULL for any argument gives NULL without a call.
     pub strict: bool,
+    /// Whether it changes the database: only the writer may call it.
+    pub writes: bool,
     /// How it is computed.
     pub body: Body,
 }
@@ -125,6 +127,7 @@ impl Function {
             kind: Kind::Scalar,
             volatility: Volatility::Immutable,
             strict: true,
+            writes: false,
             body,
         }
     }
@@ -141,6 +144,12 @@ impl Function {
 
     const fn volatile(mut self) -> Function {
         self.volatility = Volatility::Volatile;
+        self
+    }
+
+    const fn writing(mut self) -> Function {
+        self.volatility = Volatility::Volatile;
+        self.writes = true;
         self
     }
 

@@ -36,10 +36,10 @@ fn serial_sequence(args: &[DatumRef<'_>], env: &dyn Env) -> Result<Datum> {
 }
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    scalar(1574, "nextval", &[&REGCLASS], &INT8, next_value).volatile(),
+    scalar(1574, "nextval", &[&REGCLASS], &INT8, next_value).writing(),
     scalar(1575, "currval", &[&REGCLASS], &INT8, current_value).volatile(),
     scalar(2559, "lastval", &[], &INT8, last_value).volatile(),
-    scalar(1576, "setval", &[&REGCLASS, &INT8], &INT8, set_value).volatile(),
-    scalar(1765, "setval", &[&REGCLASS, &INT8, &BOOL], &INT8, set_value).volatile(),
+    scalar(1576, "setval", &[&REGCLASS, &INT8], &INT8, set_value).writing(),
+    scalar(1765, "setval", &[&REGCLASS, &INT8, &BOOL], &INT8, set_value).writing(),
     scalar(1665, "pg_get_serial_sequence", &[&TEXT, &TEXT], &TEXT, serial_sequence).stable(),
 ];

@@ -66,7 +66,7 @@ fn make_plan(
         ast::Statement::Query(query) => {
             let query = binder.query(query, None)?;
             let lowered = lower::query(&query);
-            let on_writer = binder.is_volatile || binder.locks_rows;
+            let on_writer = binder.writes || binder.locks_rows;
             let action = if on_writer { Action::ReadOnWriter(lowered) } else { Action::Read(lowered) };
             (action, Some(query.columns), "SELECT")
         }

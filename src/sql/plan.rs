@@ -26,7 +26,7 @@ pub struct Plan {
 pub enum Action {
     /// Reads.
     Read(SqliteStatement),
-    /// Reads where the writer is: it calls a volatile function or locks rows.
+    /// Reads where the writer is: it calls a function that changes the database, or locks rows.
     ReadOnWriter(SqliteStatement),
     /// Changes rows.
     Modify(Modify),

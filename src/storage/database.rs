@@ -203,6 +203,11 @@ impl Database {
         writer.begin()
     }
 
+    /// The last transaction on the writer, sealed or applied: on its state the open one is computed.
+    pub fn base(&self) -> Identity {
+        self.pipeline().next().0
+    }
+
     /// Completes the open transaction. Gives what to wait for before its end may be told: its entry, or,
     /// if it changed nothing, the entries of those whose changes it saw.
     pub async fn seal(&self) -> Result<Option<oneshot::Receiver<CommitOutcome>>> {

@@ -7,6 +7,8 @@ use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
+use tokio::sync::Notify;
+
 use crate::error::{Error, Result, state};
 use crate::functions::Env;
 use crate::types::Datum;
@@ -20,7 +22,10 @@ const HANDOVER: Duration = Duration::from_micros(50);
 
 /// Asks a statement to stop, from another task.
 #[derive(Debug, Default)]
-pub struct CancelToken(AtomicU8);
+pub struct CancelToken {
+    state: AtomicU8,
+    changed: Notify,
+}
 
 impl CancelToken {
     const NONE: u8 = 0;
@@ -29,22 +34,35 @@ impl CancelToken {
 
     /// Cancels what runs now on the user's request.
     pub fn cancel(&self) {
-        let _ = self.0.compare_exchange(Self::NONE, Self::USER, Ordering::AcqRel, Ordering::Acquire);
+        let _ = self.state.compare_exchange(Self::NONE, Self::USER, Ordering::AcqRel, Ordering::Acquire);
+        self.changed.notify_waiters();
     }
 
     /// Cancels everything: the server stops.
     pub fn shut_down(&self) {
-        self.0.store(Self::SHUTDOWN, Ordering::Release);
+        self.state.store(Self::SHUTDOWN, Ordering::Release);
+        self.changed.notify_waiters();
+    }
+
+    /// Waits until cancelled, for what waits itself, and gives the error.
+    pub async fn cancelled(&self) -> Error {
+        loop {
+            let changed = self.changed.notified();
+            if let Err(error) = self.check() {
+                return error;
+            }
+            changed.await;
+        }
     }
 
     /// Forgets a user's cancellation, before the next statement.
     pub fn reset(&self) {
-        let _ = self.0.compare_exchange(Self::USER, Self::NONE, Ordering::AcqRel, Ordering::Acquire);
+        let _ = self.state.compare_exchange(Self::USER, Self::NONE, Ordering::AcqRel, Ordering::Acquire);
     }
 
     /// The error, if cancelled.
     pub fn check(&self) -> Result<()> {
-        match self.0.load(Ordering::Acquire) {
+        match self.state.load(Ordering::Acquire) {
             Self::NONE => Ok(()),
             Self::USER => Err(Error::new(state::QUERY_CANCELED, "canceling statement due to user request")),
             _ => Err(Error::fatal(

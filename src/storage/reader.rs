@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::execution::{Execution, enter};
 use super::failure::Failure;
-use super::meta;
+use super::identity::Identity;
+use super::meta::{self, Meta};
 use super::sqlite::{Access, Connection, Statement};
 use crate::catalog::Catalog;
 use crate::error::Result;
@@ -42,9 +43,9 @@ impl ReaderPool {
         };
         let catalog = self.catalog.read().unwrap_or_else(PoisonError::into_inner);
         connection.run(&"BEGIN".into(), &[]).map_err(Failure::into_error)?;
-        let index = meta::read(&mut connection)?.applied.index;
+        let state = meta::read(&mut connection)?;
         let catalog = catalog.clone();
-        Ok(Reader { pool: self.clone(), catalog, index, cursors: BTreeMap::new(), connection: Some(connection), next: 0 })
+        Ok(Reader { pool: self.clone(), catalog, state, cursors: BTreeMap::new(), connection: Some(connection), next: 0 })
     }
 
     fn put_back(&self, mut connection: Connection) {
@@ -80,7 +81,7 @@ pub enum Fill {
 pub struct Reader {
     pool: Arc<ReaderPool>,
     catalog: Arc<Catalog>,
-    index: u64,
+    state: Meta,
     /// Before the connection, so that statements are finalized first.
     cursors: BTreeMap<Cursor, Statement>,
     connection: Option<Connection>,
@@ -105,7 +106,12 @@ impl Reader {
 
     /// The last log entry that is in the snapshot.
     pub fn index(&self) -> u64 {
-        self.index
+        self.state.applied.index
+    }
+
+    /// The last transaction that is in the snapshot.
+    pub fn identity(&self) -> Identity {
+        self.state.identity
     }
 
     fn connection(&mut self) -> &mut Connection {

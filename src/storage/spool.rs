@@ -90,6 +90,11 @@ impl Spool {
         }
     }
 
+    /// Another empty one in the same place.
+    pub fn another(&self) -> Spool {
+        Spool::new(self.directory.clone())
+    }
+
     /// How many rows were written.
     pub fn len(&self) -> u64 {
         self.rows

@@ -345,6 +345,7 @@ impl Binder<'_> {
 
     pub(super) fn note_volatility(&mut self, function: &functions::Function) {
         self.is_volatile |= function.volatility == functions::Volatility::Volatile;
+        self.writes |= function.writes;
     }
 
     fn unary(&mut self, op: UnaryOperator, arg: &ast::Expr, place: Place<'_>) -> Result<Expr> {

@@ -76,6 +76,8 @@ pub(super) struct Binder<'a> {
     expression_depth: usize,
     /// Whether a volatile function was called.
     pub(super) is_volatile: bool,
+    /// Whether a function is called that changes the database.
+    pub(super) writes: bool,
     /// The tables that are read or written.
     pub(super) tables: Vec<Oid>,
     /// Whether FOR UPDATE or FOR SHARE was asked for.
@@ -103,6 +105,7 @@ impl<'a> Binder<'a> {
             set_operations: 0,
             expression_depth: 0,
             is_volatile: false,
+            writes: false,
             tables: Vec::new(),
             locks_rows: false,
         }

@@ -493,8 +493,8 @@ impl Definer<'_> {
             columns: numbers,
             referenced: referenced.oid,
             referenced_columns,
-            on_delete: action(constraint.on_delete),
-            on_update: action(constraint.on_update),
+            on_delete: action(constraint.on_delete)?,
+            on_update: action(constraint.on_update)?,
             match_full,
         };
         self.foreign_key_row(relation.schema, relation.oid, &key, index);
@@ -586,14 +586,14 @@ impl Definer<'_> {
     }
 }
 
-fn action(action: Option<ast::ReferentialAction>) -> Action {
-    match action {
+fn action(action: Option<ast::ReferentialAction>) -> Result<Action> {
+    Ok(match action {
         None | Some(ast::ReferentialAction::NoAction) => Action::NoAction,
         Some(ast::ReferentialAction::Restrict) => Action::Restrict,
         Some(ast::ReferentialAction::Cascade) => Action::Cascade,
         Some(ast::ReferentialAction::SetNull) => Action::SetNull,
-        Some(ast::ReferentialAction::SetDefault) => Action::SetDefault,
-    }
+        Some(ast::ReferentialAction::SetDefault) => return Err(Error::unsupported("the action SET DEFAULT of foreign keys")),
+    })
 }
 
 /// 42704 for a type without an order.

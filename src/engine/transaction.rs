@@ -1,0 +1,301 @@
+//! A write transaction: from the queue for the writer to its entry in the log.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::modify::{self, Rows};
+use super::{copy, definition, values, violation};
+use crate::catalog::{Catalog, Relation};
+use crate::error::{Error, Result, state};
+use crate::functions::Env;
+use crate::sql::ddl::Definition;
+use crate::sql::plan::{Modify, SqliteStatement};
+use crate::storage::{CancelToken, Database, Execution, Failure, MemoryRelations, Reader, Spool, Statement, Violation, WritePermit};
+use crate::telemetry::metrics;
+use crate::types::Datum;
+
+/// How often a statement steps aside for readers before it runs undisturbed.
+const STEPS_ASIDE_MAX: usize = 3;
+
+/// What a statement's functions may know, and what may stop it.
+pub struct Surroundings<'a> {
+    /// The session.
+    pub env: &'a dyn Env,
+    /// The user's request to stop.
+    pub cancel: &'a CancelToken,
+    /// When statement_timeout strikes.
+    pub deadline: Option<Instant>,
+    /// The relations in memory.
+    pub relations: &'a dyn MemoryRelations,
+}
+
+impl<'a> Surroundings<'a> {
+    /// For a statement on a reader.
+    pub fn on_reader(&self) -> crate::storage::Execution<'a> {
+        Execution { env: self.env, cancel: self.cancel, deadline: self.deadline, relations: self.relations, settle_wanted: None }
+    }
+}
+
+/// How long to wait for the writer.
+pub struct Patience<'a> {
+    /// The user's request to stop.
+    pub cancel: &'a CancelToken,
+    /// When statement_timeout strikes.
+    pub deadline: Option<Instant>,
+    /// lock_timeout
+    pub lock_timeout: Option<Duration>,
+}
+
+/// Why a statement failed.
+#[derive(Debug)]
+pub enum Refusal {
+    /// For the client.
+    Error(Error),
+    /// A constraint refused a row: [`Transaction::diagnose`] finds which.
+    Violation(Violation),
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Refusal {
+        Refusal::Error(error)
+    }
+}
+
+impl Refusal {
+    /// The error where there is no row to look for.
+    pub fn into_error(self) -> Error {
+        match self {
+            Refusal::Error(error) => error,
+            Refusal::Violation(violation) => Failure::Violation(violation).into_error(),
+        }
+    }
+}
+
+/// The sequences of a database, while its write transaction is open.
+#[derive(Clone)]
+pub struct SequenceValues(Arc<Database>);
+
+impl SequenceValues {
+    /// nextval
+    pub fn next_value(&self, sequence: &Relation) -> Result<i64> {
+        self.0.sequences().next_value(sequence)
+    }
+
+    /// setval
+    pub fn set_value(&self, sequence: &Relation, value: i64, is_called: bool) -> Result<()> {
+        self.0.sequences().set_value(sequence, value, is_called)
+    }
+}
+
+/// An open write transaction. Dropped, it is rolled back.
+pub struct Transaction {
+    database: Arc<Database>,
+    /// `None` once it has ended.
+    permit: Option<WritePermit>,
+    catalog: Arc<Catalog>,
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        let Some(permit) = self.permit.take() else { return };
+        let database = self.database.clone();
+        metrics::ROLLBACKS.increment();
+        // The writer's lock is asynchronous; the permit keeps the next transaction out until then.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                database.writer().await.roll_back();
+                drop(permit);
+            });
+        }
+    }
+}
+
+/// Waits for the right to write.
+async fn acquire(database: &Arc<Database>, patience: &Patience<'_>) -> Result<WritePermit> {
+    let far = Duration::from_secs(86_400 * 365);
+    let until_deadline = patience.deadline.map_or(far, |deadline| deadline.saturating_duration_since(Instant::now()));
+    tokio::select! {
+        biased;
+        permit = database.acquire() => permit,
+        error = patience.cancel.cancelled() => Err(error),
+        () = tokio::time::sleep(patience.lock_timeout.unwrap_or(far)) => {
+            Err(Error::new(state::LOCK_NOT_AVAILABLE, "canceling statement due to lock timeout"))
+        }
+        () = tokio::time::sleep(until_deadline) => {
+            Err(Error::new(state::QUERY_CANCELED, "canceling statement due to statement timeout"))
+        }
+    }
+}
+
+impl Transaction {
+    pub(super) async fn begin(database: &Arc<Database>, patience: &Patience<'_>, snapshot: Option<&Reader>) -> Result<Transaction> {
+        let permit = acquire(database, patience).await?;
+        if snapshot.is_some_and(|reader| reader.identity() != database.base()) {
+            let error = Error::new(state::SERIALIZATION_FAILURE, "could not serialize access due to concurrent update");
+            return Err(error.with_hint("The transaction might succeed if retried."));
+        }
+        database.begin().await?;
+        let catalog = database.writer().await.catalog().clone();
+        Ok(Transaction { database: database.clone(), permit: Some(permit), catalog })
+    }
+
+    /// What exists, as this transaction sees it.
+    pub fn catalog(&self) -> &Arc<Catalog> {
+        &self.catalog
+    }
+
+    /// The sequences.
+    pub fn sequences(&self) -> SequenceValues {
+        SequenceValues(self.database.clone())
+    }
+
+    pub(super) fn database(&self) -> &Arc<Database> {
+        &self.database
+    }
+
+    /// Runs one statement on the writer, again if it stepped aside for readers.
+    pub(super) async fn statement<T>(
+        &mut self,
+        surroundings: &Surroundings<'_>,
+        work: impl FnMut(&mut Statement<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Refusal> {
+        self.statement_that(false, surroundings, work).await
+    }
+
+    async fn statement_that<T>(
+        &mut self,
+        upserts: bool,
+        surroundings: &Surroundings<'_>,
+        mut work: impl FnMut(&mut Statement<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Refusal> {
+        let mut tries = 0;
+        loop {
+            let mut writer = self.database.writer().await;
+            let settle_wanted = (tries < STEPS_ASIDE_MAX).then(|| self.database.settle_wanted());
+            let execution = Execution { settle_wanted, ..surroundings.on_reader() };
+            match writer.statement(&execution, upserts, &mut work) {
+                Ok(value) => {
+                    self.catalog = writer.catalog().clone();
+                    return Ok(value);
+                }
+                Err(Failure::SteppedAside) => {
+                    tries += 1;
+                    self.database.settle(&mut writer)?;
+                }
+                Err(Failure::Error(error)) => return Err(Refusal::Error(error)),
+                Err(Failure::Violation(violation)) => return Err(Refusal::Violation(violation)),
+            }
+        }
+    }
+
+    /// Changes rows: how many, and what RETURNING gives.
+    pub async fn modify(&mut self, modify: &Modify, parameters: &[Datum], surroundings: &Surroundings<'_>) -> Result<Rows, Refusal> {
+        let database = self.database.clone();
+        self.statement_that(modify.upserts, surroundings, |statement| {
+            let mut rows = Rows { count: 0, returned: database.spool() };
+            modify::run(statement, modify, parameters, surroundings.env, &mut rows)?;
+            Ok(rows)
+        })
+        .await
+    }
+
+    /// Runs a plan made row by row until a row is refused, undoes it, and gives the error with that row.
+    pub async fn diagnose(
+        &mut self,
+        modify: &Modify,
+        parameters: &[Datum],
+        surroundings: &Surroundings<'_>,
+        refused: Violation,
+    ) -> Error {
+        let database = self.database.clone();
+        let outcome = self
+            .statement_that(modify.upserts, surroundings, |statement| {
+                violation::find(statement, modify, parameters, surroundings.env, database.spool())
+            })
+            .await;
+        match outcome {
+            Err(Refusal::Error(error)) => error,
+            Ok(()) | Err(Refusal::Violation(_)) => violation::describe(&refused, &modify.relation, &self.catalog, None, surroundings.env),
+        }
+    }
+
+    /// All rows of a query, as this transaction sees them.
+    pub async fn query(&mut self, query: &SqliteStatement, parameters: &[Datum], surroundings: &Surroundings<'_>) -> Result<Spool> {
+        let database = self.database.clone();
+        let outcome = self
+            .statement(surroundings, |statement| {
+                let mut sink = modify::Spooler::new(database.spool());
+                statement.run(&query.sql, &values(query, parameters, &[]), &mut sink)?;
+                Ok(sink.finish()?)
+            })
+            .await;
+        outcome.map_err(Refusal::into_error)
+    }
+
+    /// How SQLite would run a statement, as this transaction sees the schema.
+    pub async fn explain(&mut self, query: &SqliteStatement, surroundings: &Surroundings<'_>) -> Result<Spool> {
+        let explained = SqliteStatement { sql: format!("EXPLAIN QUERY PLAN {}", query.sql).into(), bindings: Vec::new() };
+        self.query(&explained, &[], surroundings).await
+    }
+
+    /// Runs a definition.
+    pub async fn define(&mut self, definition: &Definition, surroundings: &Surroundings<'_>) -> Result<()> {
+        let database = self.database.clone();
+        let outcome = self.statement(surroundings, |statement| definition::run(statement, definition, surroundings.env, &database)).await;
+        match outcome {
+            Ok(()) => Ok(()),
+            Err(Refusal::Error(error)) => Err(error),
+            Err(Refusal::Violation(violation)) => Err(violation::of_definition(&violation, &self.catalog)),
+        }
+    }
+
+    /// Stores some rows of COPY FROM.
+    pub async fn copy(&mut self, copy: &mut copy::CopyIn<'_>, surroundings: &Surroundings<'_>) -> Result<()> {
+        let catalog = self.catalog.clone();
+        let stored = self.statement(surroundings, |statement| copy.store(statement, &catalog, surroundings.env)).await;
+        copy.clear();
+        stored.map_err(Refusal::into_error)
+    }
+
+    /// Ends COPY FROM: checks what can only be checked now.
+    pub async fn finish_copy(&mut self, copy: &copy::CopyIn<'_>, surroundings: &Surroundings<'_>) -> Result<()> {
+        self.statement(surroundings, |statement| copy.finish(statement, surroundings.env)).await.map_err(Refusal::into_error)
+    }
+
+    /// SAVEPOINT
+    pub async fn push_savepoint(&mut self) -> Result<()> {
+        self.database.writer().await.push_client_savepoint()
+    }
+
+    /// ROLLBACK TO a savepoint by its place among this transaction's.
+    pub async fn roll_back_to(&mut self, place: usize) -> Result<()> {
+        let mut writer = self.database.writer().await;
+        let outcome = writer.roll_back_to(place);
+        self.catalog = writer.catalog().clone();
+        outcome
+    }
+
+    /// RELEASE a savepoint by its place, and those after it.
+    pub async fn release(&mut self, place: usize) -> Result<()> {
+        self.database.writer().await.release(place)
+    }
+
+    /// Commits. Ends when the log has the changes: 40001 if they are in no entry, 08007 if nobody knows.
+    pub async fn commit(mut self) -> Result<()> {
+        // An error leaves the transaction open, and the drop of `self` rolls it back.
+        let waiting = self.database.seal().await?;
+        self.permit = None;
+        let Some(waiting) = waiting else { return Ok(()) };
+        let unknown = || Error::new(state::TRANSACTION_RESOLUTION_UNKNOWN, "the outcome of the commit is unknown");
+        waiting.await.map_err(|_| unknown())??;
+        metrics::COMMITS.increment();
+        Ok(())
+    }
+
+    /// Rolls back.
+    pub async fn roll_back(mut self) {
+        self.database.writer().await.roll_back();
+        metrics::ROLLBACKS.increment();
+        self.permit = None;
+    }
+}
