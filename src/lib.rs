@@ -8,6 +8,7 @@ pub mod engine;
 pub mod error;
 pub mod functions;
 pub mod raft;
+pub mod session;
 pub mod settings;
 pub mod sql;
 pub mod storage;

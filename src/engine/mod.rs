@@ -26,7 +26,7 @@ pub use crate::storage::{CancelToken, Cursor, Fill, MemoryRelations, Reader, Spo
 pub use connection::Connection;
 pub use consensus::{Consensus, Local, Replicated};
 pub use copy::CopyIn;
-pub use modify::Rows;
+pub use modify::{Rows, Spooler};
 pub use transaction::{Patience, Refusal, SequenceValues, Surroundings, Transaction};
 
 use crate::error::Result;

@@ -19,17 +19,19 @@ pub struct Rows {
 }
 
 /// Keeps rows in a spool.
-pub(super) struct Spooler {
+pub struct Spooler {
     spool: Spool,
     error: Option<Error>,
 }
 
 impl Spooler {
-    pub(super) fn new(spool: Spool) -> Spooler {
+    /// Appends to a spool.
+    pub fn new(spool: Spool) -> Spooler {
         Spooler { spool, error: None }
     }
 
-    pub(super) fn finish(self) -> Result<Spool> {
+    /// The spool, or why a row could not be kept.
+    pub fn finish(self) -> Result<Spool> {
         match self.error {
             Some(error) => Err(error),
             None => Ok(self.spool),

@@ -2,6 +2,7 @@
 //! commands that sqlparser lacks or whose meaning belongs to the session.
 
 use sqlparser::ast;
+pub use sqlparser::ast::{DataType, Expr};
 
 use crate::error::Error;
 
