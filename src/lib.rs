@@ -2,12 +2,17 @@
 //!
 //! ARCHITECTURE.md beside this file is the map: layers, the path of a statement, invariants.
 
+pub mod admin;
+pub mod backup;
 pub mod catalog;
+pub mod cli;
 pub mod cluster;
+pub mod config;
 pub mod engine;
 pub mod error;
 pub mod functions;
 pub mod raft;
+pub mod server;
 pub mod session;
 pub mod settings;
 pub mod sql;
@@ -15,3 +20,4 @@ pub mod storage;
 pub mod telemetry;
 pub mod transport;
 pub mod types;
+pub mod wire;

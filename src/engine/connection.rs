@@ -7,7 +7,7 @@ use super::{Engine, values};
 use crate::catalog::Catalog;
 use crate::error::Result;
 use crate::sql::plan::SqliteStatement;
-use crate::storage::{Cursor, Database, Reader, Spool};
+use crate::storage::{Cursor, Database, Identity, Reader, Spool};
 use crate::types::{Datum, Oid};
 
 /// A connection to a database. The database cannot be dropped while it lives.
@@ -65,7 +65,7 @@ impl Connection {
 
     /// Starts a write transaction, when those before it in the queue have ended. With a snapshot, 40001
     /// if anything was committed since.
-    pub async fn begin(&self, patience: &Patience<'_>, snapshot: Option<&Reader>) -> Result<Transaction> {
+    pub async fn begin(&self, patience: &Patience<'_>, snapshot: Option<Identity>) -> Result<Transaction> {
         Transaction::begin(&self.database, patience, snapshot).await
     }
 }

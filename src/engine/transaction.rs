@@ -10,7 +10,7 @@ use crate::error::{Error, Result, state};
 use crate::functions::Env;
 use crate::sql::ddl::Definition;
 use crate::sql::plan::{Modify, SqliteStatement};
-use crate::storage::{CancelToken, Database, Execution, Failure, MemoryRelations, Reader, Spool, Statement, Violation, WritePermit};
+use crate::storage::{CancelToken, Database, Execution, Failure, Identity, MemoryRelations, Spool, Statement, Violation, WritePermit};
 use crate::telemetry::metrics;
 use crate::types::Datum;
 
@@ -128,9 +128,9 @@ async fn acquire(database: &Arc<Database>, patience: &Patience<'_>) -> Result<Wr
 }
 
 impl Transaction {
-    pub(super) async fn begin(database: &Arc<Database>, patience: &Patience<'_>, snapshot: Option<&Reader>) -> Result<Transaction> {
+    pub(super) async fn begin(database: &Arc<Database>, patience: &Patience<'_>, snapshot: Option<Identity>) -> Result<Transaction> {
         let permit = acquire(database, patience).await?;
-        if snapshot.is_some_and(|reader| reader.identity() != database.base()) {
+        if snapshot.is_some_and(|identity| identity != database.base()) {
             let error = Error::new(state::SERIALIZATION_FAILURE, "could not serialize access due to concurrent update");
             return Err(error.with_hint("The transaction might succeed if retried."));
         }

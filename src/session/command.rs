@@ -186,7 +186,7 @@ impl Session {
         let (name, statement) = (sql::lexical::first_word(parsed.text()).to_ascii_uppercase(), &parsed.statement);
         self.require_writable(&name)?;
         // Errors that need no writer are found before waiting for it.
-        let early = self.scope(self.catalog().await?);
+        let early = self.current_scope().await?;
         plan_definition(&early, parsed, statement)?;
         let catalog = self.write().await?.catalog().clone();
         let scope = self.scope(catalog);
@@ -206,7 +206,7 @@ impl Session {
         }
         let prepared = Arc::new(Prepared::inner(outer, sql::declared_types(types)?));
         if let Statement::Plannable(..) = statement.statement {
-            prepared.plan(&self.scope(self.catalog().await?)).map(|plan| prepared.promise(&plan))?;
+            prepared.plan(&self.current_scope().await?).map(|plan| prepared.promise(&plan))?;
         }
         self.keep_prepared(name, prepared)?;
         Ok(Started::done("PREPARE"))
@@ -244,7 +244,7 @@ impl Session {
         let values = if arguments.is_empty() {
             Vec::new()
         } else {
-            let scope = self.scope(self.catalog().await?);
+            let scope = self.current_scope().await?;
             let query = sql::with_stack(parsed.extent, || sql::plan_arguments(arguments, &types, &scope.context(&parsed.source)))?;
             self.one_row(&query).await?
         };
@@ -280,7 +280,7 @@ impl Session {
 
     async fn create_database(&mut self, name: &str) -> Result<Started> {
         self.require_writable("CREATE DATABASE")?;
-        let scope = self.scope(self.catalog().await?);
+        let scope = self.current_scope().await?;
         let environment = scope.environment();
         let lock_timeout = self.shared.settings().derived().lock_timeout;
         let patience = Patience { cancel: &self.shared.cancel, deadline: self.deadline, lock_timeout };
@@ -290,7 +290,7 @@ impl Session {
 
     async fn drop_database(&mut self, name: &str, if_exists: bool, client: &mut dyn Client) -> Result<Started> {
         self.require_writable("DROP DATABASE")?;
-        let scope = self.scope(self.catalog().await?);
+        let scope = self.current_scope().await?;
         let environment = scope.environment();
         let lock_timeout = self.shared.settings().derived().lock_timeout;
         let patience = Patience { cancel: &self.shared.cancel, deadline: self.deadline, lock_timeout };
@@ -310,7 +310,7 @@ impl Session {
     /// 42P01 for tables that do not exist. Nothing else needs to be done for VACUUM and ANALYZE: SQLite
     /// uses the space of deleted rows again by itself.
     async fn look_up_tables(&mut self, tables: &[Name]) -> Result<()> {
-        let scope = self.scope(self.catalog().await?);
+        let scope = self.current_scope().await?;
         let context = scope.context("");
         for name in tables {
             context.catalog.expect(name.schema.as_deref(), &name.name, context.path)?;
@@ -334,7 +334,7 @@ impl Session {
             return Err(Error::unsupported("EXPLAIN of this statement"));
         };
         self.note_run();
-        let scope = self.scope(self.catalog().await?);
+        let scope = self.current_scope().await?;
         let plan = sql::with_stack(parsed.extent, || sql::plan(statement, *overriding, &[], &scope.context(&parsed.source)))?;
         let mut lines = Vec::new();
         match &plan.action {

@@ -10,7 +10,7 @@ use crate::bail;
 use crate::catalog::Relation;
 use crate::engine::{CopyIn, Fill, Spool};
 use crate::error::{Error, Result, state};
-use crate::sql::plan::{Action, CopyPlan, Plan};
+use crate::sql::plan::{Action, CopyPlan};
 use crate::sql::statement::{Copy, CopyDirection, CopyFormat, CopyOptions, CopyRelation};
 use crate::sql::{self, Parsed};
 use crate::types::{Datum, DatumRef, Format, RowSink, text};
@@ -31,7 +31,7 @@ impl Session {
     async fn copy_in(&mut self, copy: &Copy, parsed: &Parsed, client: &mut dyn Client) -> Result<u64> {
         let CopyRelation::Table(name, columns) = &copy.relation else { return Ok(0) };
         self.require_writable("COPY FROM")?;
-        let early = self.scope(self.catalog().await?);
+        let early = self.current_scope().await?;
         sql::plan_copy_from(name, columns, &early.context(&parsed.source))?;
         let catalog = self.write().await?.catalog().clone();
         let scope = self.scope(catalog);

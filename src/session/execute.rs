@@ -52,7 +52,7 @@ fn command_name(plan: &Plan) -> &'static str {
 
 impl Session {
     /// What a statement's parameters and rows look like.
-    pub(super) async fn shape(&self, prepared: &Prepared) -> Result<(Vec<&'static Type>, Option<Columns>)> {
+    pub(super) async fn shape(&mut self, prepared: &Prepared) -> Result<(Vec<&'static Type>, Option<Columns>)> {
         match prepared.statement() {
             Some(Statement::Plannable(..)) => {
                 let plan = self.current_plan(prepared).await?;
@@ -74,7 +74,7 @@ impl Session {
     }
 
     /// A plan for what exists now.
-    async fn current_plan(&self, prepared: &Prepared) -> Result<Arc<Plan>> {
+    async fn current_plan(&mut self, prepared: &Prepared) -> Result<Arc<Plan>> {
         if self.transaction.as_ref().is_some_and(|transaction| transaction.failed) {
             // A failed block's catalog is gone; the client may still look at what it prepared.
             let plan_version = self.shared.settings().plan_version();
@@ -82,7 +82,7 @@ impl Session {
                 return Ok(plan);
             }
         }
-        prepared.plan(&self.scope(self.catalog().await?))
+        prepared.plan(&self.current_scope().await?)
     }
 
     /// Runs a portal's statement as far as it must before its first row.
@@ -107,7 +107,7 @@ impl Session {
         for _ in 0..REPLANS_MAX {
             let plan = match prepared.cached(plan_version) {
                 Some(plan) => plan,
-                None => prepared.plan(&self.scope(self.catalog().await?))?,
+                None => prepared.plan(&self.current_scope().await?)?,
             };
             let started = match &plan.action {
                 Action::Read(query) => self.start_read(&plan, query, parameters).await?,

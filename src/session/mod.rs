@@ -258,7 +258,7 @@ impl Session {
     }
 
     /// What exists, as the next statement sees it.
-    async fn catalog(&self) -> Result<Arc<Catalog>> {
+    async fn catalog(&mut self) -> Result<Arc<Catalog>> {
         if let Some(transaction) = &self.transaction {
             if let Some(write) = &transaction.write {
                 return Ok(write.catalog().clone());
@@ -279,6 +279,12 @@ impl Session {
         };
         let write = self.transaction.as_ref().and_then(|transaction| transaction.write.as_ref());
         Scope::new(&self.shared, catalog, times, write.map(|write| write.sequences()))
+    }
+
+    /// The scope of a statement that starts now.
+    async fn current_scope(&mut self) -> Result<Scope> {
+        let catalog = self.catalog().await?;
+        Ok(self.scope(catalog))
     }
 
     /// Query: runs all statements of a text.
@@ -350,7 +356,7 @@ impl Session {
         let prepared = Arc::new(Prepared::new(statements.pop(), declared));
         self.check_not_failed(prepared.statement())?;
         if let Some(Statement::Plannable(..)) = prepared.statement() {
-            let scope = self.scope(self.catalog().await?);
+            let scope = self.current_scope().await?;
             let plan = prepared.plan(&scope)?;
             prepared.promise(&plan);
         }
@@ -523,6 +529,11 @@ impl Session {
             client.send(Reply::PortalSuspended);
         }
         Ok(())
+    }
+
+    /// A message that could not be read: the same as a failed one.
+    pub async fn refuse(&mut self, error: Error) -> Result<()> {
+        self.conclude(Err(error)).await
     }
 
     /// Close of a prepared statement.

@@ -176,7 +176,7 @@ impl Session {
         let transaction = self.transaction.as_mut().expect("it was just started");
         if transaction.write.is_none() {
             let patience = Patience { cancel: &self.shared.cancel, deadline: self.deadline, lock_timeout };
-            let snapshot = transaction.snapshot.as_ref();
+            let snapshot = transaction.snapshot.as_ref().map(Reader::identity);
             let mut write = self.connection.begin(&patience, snapshot).await?;
             for _ in &transaction.savepoints {
                 write.push_savepoint().await?;
@@ -188,10 +188,8 @@ impl Session {
 
     /// Commits what no COMMIT will.
     pub(super) async fn end_implicit(&mut self) -> Result<()> {
-        match &self.transaction {
-            Some(transaction) if !transaction.is_block => self.commit().await,
-            _ => Ok(()),
-        }
+        let is_implicit = self.transaction.as_ref().is_some_and(|transaction| !transaction.is_block);
+        if is_implicit { self.commit().await } else { Ok(()) }
     }
 
     /// Ends the transaction with its changes. It has ended whatever the result.
@@ -224,19 +222,17 @@ impl Session {
 
     /// After an error: a block waits for its end, anything else has ended.
     pub(super) async fn fail(&mut self) {
-        match &mut self.transaction {
-            Some(transaction) if transaction.is_block => {
-                if transaction.savepoints.is_empty() {
-                    // Nothing can be saved: let others write.
-                    transaction.snapshot = None;
-                    if let Some(write) = transaction.write.take() {
-                        write.roll_back().await;
-                    }
-                }
-                transaction.failed = true;
-                self.portals.clear();
+        let Some(transaction) = self.transaction.as_mut().filter(|transaction| transaction.is_block) else {
+            return self.roll_back().await;
+        };
+        transaction.failed = true;
+        self.portals.clear();
+        if transaction.savepoints.is_empty() {
+            // Nothing can be saved: let others write.
+            transaction.snapshot = None;
+            if let Some(write) = transaction.write.take() {
+                write.roll_back().await;
             }
-            _ => self.roll_back().await,
         }
     }
 

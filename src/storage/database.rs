@@ -362,6 +362,15 @@ impl Database {
         }
     }
 
+    /// Copies what is committed into a new file, with SQLite's backup interface.
+    pub async fn copy_to(self: &Arc<Self>, target: &Path) -> Result<()> {
+        // What is applied is in the file before the copy starts.
+        drop(self.reader().await?);
+        let (source, target) = (self.path.clone(), target.to_owned());
+        let copied = tokio::task::spawn_blocking(move || copy_file(&source, &target)).await;
+        copied.map_err(|_| Error::internal("a copy was stopped"))?
+    }
+
     /// Runs a checkpoint if one is due.
     pub(super) async fn checkpoint_if_due(self: &Arc<Self>) -> Result<()> {
         if !self.checkpointer.is_due() {
@@ -406,6 +415,17 @@ impl Database {
         self.checkpointer.close();
         settled
     }
+}
+
+/// Copies a file as one committed state.
+fn copy_file(source: &Path, target: &Path) -> Result<()> {
+    const PAGES_AT_ONCE: i32 = 1024;
+
+    let failed = |error: rusqlite::Error| Error::new(state::IO_ERROR, format!("could not copy a database: {error}"));
+    let source = Connection::open(source, Access::Reader)?;
+    let mut target = rusqlite::Connection::open(target).map_err(failed)?;
+    let backup = rusqlite::backup::Backup::new(source.rusqlite(), &mut target).map_err(failed)?;
+    backup.run_to_completion(PAGES_AT_ONCE, std::time::Duration::ZERO, None).map_err(failed)
 }
 
 /// Whether a list touches the catalog.
