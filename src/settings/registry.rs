@@ -149,6 +149,14 @@ pub static ALL: &[Setting] = &[
         doc: "Whether transactions start READ ONLY.",
     },
     Setting {
+        name: "default_with_oids",
+        kind: Kind::Fixed,
+        default: "off",
+        context: Context::User,
+        reported: false,
+        doc: "Old dumps set it; tables have no oids.",
+    },
+    Setting {
         name: "enable_bitmapscan",
         kind: Kind::Bool,
         default: "on",
