@@ -63,6 +63,12 @@ impl Connection {
         Ok(self.read().await?.catalog().clone())
     }
 
+    /// The version of the catalog, as far as it is known without asking anyone: good enough to take a plan
+    /// whose version is checked again when it runs.
+    pub fn likely_catalog_version(&self) -> u64 {
+        self.database.catalog_version()
+    }
+
     /// Starts a write transaction, when those before it in the queue have ended. With a snapshot, 40001
     /// if anything was committed since.
     pub async fn begin(&self, patience: &Patience<'_>, snapshot: Option<Identity>) -> Result<Transaction> {

@@ -8,6 +8,7 @@ use super::client::{Client, Formats, ResultColumn};
 use super::portal::{Columns, Portal, Source, Started, Tag};
 use super::prepared::Prepared;
 use super::scope::Scope;
+use crate::bail;
 use crate::catalog::Catalog;
 use crate::engine::{Fill, Refusal, Spool, Spooler};
 use crate::error::{Error, Result};
@@ -75,10 +76,14 @@ impl Session {
 
     /// A plan for what exists now.
     async fn current_plan(&mut self, prepared: &Prepared) -> Result<Arc<Plan>> {
-        if self.transaction.as_ref().is_some_and(|transaction| transaction.failed) {
+        let plan_version = self.shared.settings().plan_version();
+        if let Some(plan) = prepared.cached(plan_version) {
+            let transaction = self.transaction.as_ref();
             // A failed block's catalog is gone; the client may still look at what it prepared.
-            let plan_version = self.shared.settings().plan_version();
-            if let Some(plan) = prepared.cached(plan_version) {
+            let has_failed = transaction.is_some_and(|transaction| transaction.failed);
+            let sees_newest = transaction.is_none_or(|transaction| transaction.write.is_none() && transaction.snapshot.is_none());
+            // The version is checked again when the plan runs.
+            if has_failed || (sees_newest && plan.catalog_version == self.connection.likely_catalog_version()) {
                 return Ok(plan);
             }
         }
@@ -104,11 +109,16 @@ impl Session {
     /// Runs a plan as far as it must before its first row.
     pub(super) async fn start_plan(&mut self, prepared: &Arc<Prepared>, parameters: &[Datum]) -> Result<Started> {
         let plan_version = self.shared.settings().plan_version();
+        let mut types: Option<Vec<&'static Type>> = None;
         for _ in 0..REPLANS_MAX {
             let plan = match prepared.cached(plan_version) {
                 Some(plan) => plan,
                 None => prepared.plan(&self.current_scope().await?)?,
             };
+            // The values were read as the types of the first plan.
+            if *types.get_or_insert_with(|| plan.parameters.clone()) != plan.parameters {
+                bail!(FEATURE_NOT_SUPPORTED, "cached plan must not change the types of its parameters");
+            }
             let started = match &plan.action {
                 Action::Read(query) => self.start_read(&plan, query, parameters).await?,
                 Action::ReadOnWriter(query) => self.start_read_on_writer(&plan, query, parameters).await?,

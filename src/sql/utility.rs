@@ -894,10 +894,36 @@ impl<'a> Words<'a> {
             given.escape = Some(self.string()?);
         } else if self.accept("ENCODING") {
             check_encoding(&self.string()?)?;
+        } else if self.accept("FORCE") {
+            return self.old_force_option(given);
         } else {
             return Err(self.unexpected());
         }
         Ok(())
+    }
+
+    /// FORCE QUOTE a, b | FORCE QUOTE * | FORCE NOT NULL a | FORCE NULL a
+    fn old_force_option(&mut self, given: &mut GivenCopyOptions) -> Result<()> {
+        if self.accept("QUOTE") {
+            let all = self.accept_token(&Token::Mul);
+            given.force_quote = Some(if all { Vec::new() } else { self.bare_column_list()? });
+        } else if self.accept("NOT") {
+            self.expect("NULL")?;
+            given.force_not_null = self.bare_column_list()?;
+        } else {
+            self.expect("NULL")?;
+            given.force_null = self.bare_column_list()?;
+        }
+        Ok(())
+    }
+
+    /// Names between commas.
+    fn bare_column_list(&mut self) -> Result<Vec<String>> {
+        let mut columns = vec![self.identifier()?];
+        while self.accept_token(&Token::Comma) {
+            columns.push(self.identifier()?);
+        }
+        Ok(columns)
     }
 }
 

@@ -157,6 +157,12 @@ impl Database {
         self.readers.open()
     }
 
+    /// The version of the catalog that readers see now. What is applied but not in the file yet does not
+    /// count: whoever needs to be sure opens a reader.
+    pub fn catalog_version(&self) -> u64 {
+        self.readers.catalog_version()
+    }
+
     /// A reader of what the file has now.
     pub(super) fn open_reader(&self) -> Result<Reader> {
         self.readers.open()

@@ -48,6 +48,11 @@ impl ReaderPool {
         Ok(Reader { pool: self.clone(), catalog, state, cursors: BTreeMap::new(), connection: Some(connection), next: 0 })
     }
 
+    /// The version of the catalog that readers see now.
+    pub(super) fn catalog_version(&self) -> u64 {
+        self.catalog.read().unwrap_or_else(PoisonError::into_inner).version
+    }
+
     fn put_back(&self, mut connection: Connection) {
         if connection.run(&"COMMIT".into(), &[]).is_err() {
             return;

@@ -39,7 +39,7 @@ pub const REGPROC: Type = object(24, "regproc", 1008, false);
 /// regclass
 pub const REGCLASS: Type = object(2205, "regclass", 2210, false);
 /// regtype
-pub const REGTYPE: Type = object(2206, "regtype", 2211, false);
+pub const REGTYPE: Type = Type { output: type_name, ..object(2206, "regtype", 2211, false) };
 
 fn input(text: &str, _: &Format) -> Result<Datum> {
     // PostgreSQL's oidin accepts negative numbers and wraps them.
@@ -49,6 +49,15 @@ fn input(text: &str, _: &Format) -> Result<Datum> {
 
 fn output(value: DatumRef<'_>, _: &Format, out: &mut Vec<u8>) {
     integer::write_decimal(value.integer(), out);
+}
+
+/// A type's name, or its number where there is no such type.
+fn type_name(value: DatumRef<'_>, format: &Format, out: &mut Vec<u8>) {
+    match u32::try_from(value.integer()).ok().and_then(super::by_oid) {
+        Some(ty) => out.extend_from_slice(ty.sql_name.as_bytes()),
+        None if value.integer() == 0 => out.push(b'-'),
+        None => output(value, format, out),
+    }
 }
 
 fn receive(bytes: &[u8]) -> Result<Datum> {

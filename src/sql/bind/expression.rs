@@ -394,7 +394,9 @@ impl Binder<'_> {
 
     fn is_null(&mut self, arg: &ast::Expr, negated: bool, place: Place<'_>) -> Result<Expr> {
         let arg = self.expr(arg, place)?;
-        let arg = Box::new(self.settle(arg)?);
+        // A parameter gets its type elsewhere, or from nowhere: 42P18.
+        let is_open = arg.is_unknown() && matches!(arg.kind, ExprKind::Parameter(_));
+        let arg = Box::new(if is_open { arg } else { self.settle(arg)? });
         Ok(Expr::new(ExprKind::IsNull { arg, negated }, &boolean::BOOL))
     }
 

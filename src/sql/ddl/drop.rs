@@ -40,7 +40,8 @@ impl Definer<'_> {
             }
             None => {
                 let qualified = Name { schema, name: bare };
-                bail!(UNDEFINED_TABLE, "{noun} \"{qualified}\" does not exist")
+                let missing = if noun == "index" { state::UNDEFINED_OBJECT } else { state::UNDEFINED_TABLE };
+                Err(Error::new(missing, format!("{noun} \"{qualified}\" does not exist")))
             }
         }
     }
