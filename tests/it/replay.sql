@@ -1,7 +1,7 @@
 CREATE DATABASE second;
 CREATE TABLE p (id serial PRIMARY KEY, name varchar(20) UNIQUE NOT NULL, n numeric(10,2) DEFAULT 1.5);
 CREATE TABLE c (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, p int REFERENCES p ON DELETE CASCADE ON UPDATE CASCADE, note text);
-CREATE TABLE n (p int REFERENCES p ON DELETE SET NULL, f float8, u uuid, b bytea, j jsonb, t timestamptz);
+CREATE TABLE n (p int REFERENCES p ON DELETE SET NULL ON UPDATE CASCADE, f float8, u uuid, b bytea, j jsonb, t timestamptz);
 INSERT INTO p (name) SELECT 'name ' || g FROM generate_series(1, 200) AS g;
 INSERT INTO c (p, note) SELECT 1 + g % 200, repeat('x', g % 50) FROM generate_series(1, 2000) AS g;
 INSERT INTO n SELECT g, g / 7.0, gen_random_uuid(), '\x00ff', '{"a": [1, 2]}', now() FROM generate_series(1, 100) AS g;
