@@ -43,6 +43,8 @@ struct Scanner<'a> {
     levels: Vec<Level>,
     /// The sum of all levels' runs.
     depth: usize,
+    /// NOTs in a row, each of which nests the rest as a parenthesis does.
+    nots: usize,
     extent: Extent,
 }
 
@@ -53,6 +55,7 @@ pub fn scan(text: &str) -> Extent {
         at: 0,
         levels: vec![Level::default()],
         depth: 0,
+        nots: 0,
         extent: Extent::default(),
     };
     while scanner.at < scanner.bytes.len() {
@@ -161,6 +164,8 @@ impl Scanner<'_> {
         while is_word(self.peek(0)) || self.peek(0) == b'$' {
             self.at += 1;
         }
+        self.nots = if self.bytes[start..self.at].eq_ignore_ascii_case(b"not") { self.nots + 1 } else { 0 };
+        self.extent.parentheses = self.extent.parentheses.max(self.levels.len() - 1 + self.nots);
         // Set operations chain across the commas of their select lists.
         let word = &self.bytes[start..self.at];
         let is_set_operation = [&b"union"[..], b"intersect", b"except"].iter().any(|name| word.eq_ignore_ascii_case(name));

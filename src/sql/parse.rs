@@ -62,8 +62,29 @@ pub(super) fn parse_one_of(text: &str, tokens: &[TokenWithSpan]) -> Result<Parse
     parse_one(&Arc::from(text), tokens, lexical::check(text)?)
 }
 
+/// The words that PostgreSQL's statements start with, sorted. sqlparser knows other databases' statements,
+/// too.
+const FIRST_WORDS: &[&str] = &[
+    "abort", "alter", "analyse", "analyze", "begin", "call", "checkpoint", "close", "cluster", "comment", "commit", "copy",
+    "create", "deallocate", "declare", "delete", "discard", "do", "drop", "end", "execute", "explain", "fetch", "grant",
+    "import", "insert", "listen", "load", "lock", "merge", "move", "notify", "prepare", "reassign", "refresh", "reindex",
+    "release", "reset", "revoke", "rollback", "savepoint", "security", "select", "set", "show", "start", "table",
+    "truncate", "unlisten", "update", "vacuum", "values", "with",
+];
+
+/// 42601 at a first word that starts no statement of PostgreSQL's.
+fn check_first_word(text: &str, tokens: &[TokenWithSpan]) -> Result<()> {
+    match tokens.first().map(|token| &token.token) {
+        Some(Token::Word(word)) if FIRST_WORDS.binary_search(&word.value.to_ascii_lowercase().as_str()).is_err() => {
+            Err(near(text, tokens[0].span.start))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Parses a statement that is not one of our own.
 pub(super) fn parse_with_sqlparser(text: &str, tokens: &[TokenWithSpan]) -> Result<Statement> {
+    check_first_word(text, tokens)?;
     let (tokens, overriding) = take_overriding(tokens);
     let statement = sqlparse(text, &tokens, |parser| parser.parse_statement())?;
     Ok(match statement {
