@@ -59,7 +59,8 @@ pub async fn serve(listener: TcpListener, state: Arc<State>) {
         tokio::spawn(async move {
             let _permit = permit;
             let service = service_fn(|request| answer(request, state.clone()));
-            let connection = http1::Builder::new().keep_alive(false).serve_connection(Stream(stream), service);
+            let connection =
+                http1::Builder::new().keep_alive(false).serve_connection(Stream(stream), service);
             if let Ok(Err(error)) = tokio::time::timeout(CONNECTION_TIMEOUT, connection).await {
                 telemetry::debug!("a connection to the status page broke: {error}");
             }
@@ -74,7 +75,10 @@ async fn answer(request: Request<Incoming>, state: Arc<State>) -> Result<Respons
         (&Method::GET, "/" | "/status") => respond(StatusCode::OK, status(&state)),
         (&Method::GET, "/metrics") => respond(StatusCode::OK, telemetry::metrics::render()),
         (&Method::POST, "/backup") => back_up(request.uri().query().unwrap_or_default(), &state).await,
-        _ => respond(StatusCode::NOT_FOUND, "there are /health, /status, /metrics and POST /backup?to=DIRECTORY\n".into()),
+        _ => respond(
+            StatusCode::NOT_FOUND,
+            "there are /health, /status, /metrics and POST /backup?to=DIRECTORY\n".into(),
+        ),
     })
 }
 
@@ -116,7 +120,10 @@ async fn back_up(query: &str, state: &State) -> Response<String> {
         return respond(StatusCode::BAD_REQUEST, "say where: POST /backup?to=DIRECTORY\n".into());
     };
     match backup::run(&state.databases, &PathBuf::from(target)).await {
-        Ok(copied) => respond(StatusCode::OK, copied.iter().map(|copy| format!("{}\t{}\n", copy.name, copy.bytes)).collect()),
+        Ok(copied) => respond(
+            StatusCode::OK,
+            copied.iter().map(|copy| format!("{}\t{}\n", copy.name, copy.bytes)).collect(),
+        ),
         Err(error) => respond(StatusCode::INTERNAL_SERVER_ERROR, format!("{}\n", error.message())),
     }
 }

@@ -38,13 +38,17 @@ fn prepare(target: &Path) -> Result<()> {
     };
     std::fs::create_dir_all(target).map_err(failed)?;
     if std::fs::read_dir(target).map_err(failed)?.next().is_some() {
-        return Err(Error::new(state::OBJECT_NOT_IN_PREREQUISITE_STATE, format!("the directory \"{}\" is not empty", target.display())));
+        return Err(Error::new(
+            state::OBJECT_NOT_IN_PREREQUISITE_STATE,
+            format!("the directory \"{}\" is not empty", target.display()),
+        ));
     }
     Ok(())
 }
 
 /// A database's name if it is one for a file, else its number.
 fn file_name(name: &str, oid: u32) -> String {
-    let is_plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    let is_plain =
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
     if is_plain { name.to_owned() } else { oid.to_string() }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::relation::KeyOf;
 use super::{
-    Action, Catalog, Check, Column, ForeignKey, INFORMATION_SCHEMA, Identity, Index, IndexKey, PG_CATALOG, PUBLIC,
-    Relation, RelationKind, Sequence, naming,
+    Action, Catalog, Check, Column, ForeignKey, INFORMATION_SCHEMA, Identity, Index, IndexKey, PG_CATALOG,
+    PUBLIC, Relation, RelationKind, Sequence, naming,
 };
 use crate::error::{Error, Result};
 use crate::types::{self, Datum, Oid, oid::FIRST_USER_OID};
@@ -59,7 +59,10 @@ impl Row<'_> {
 }
 
 fn damaged(column: &str, found: Option<&Datum>) -> Error {
-    Error::new(crate::error::state::DATA_CORRUPTED, format!("system relation has {found:?} in column {column}"))
+    Error::new(
+        crate::error::state::DATA_CORRUPTED,
+        format!("system relation has {found:?} in column {column}"),
+    )
 }
 
 /// Separates the expressions of an index in pg_index.indexprs.
@@ -116,21 +119,24 @@ fn load_relations(rows: &Rows) -> Result<BTreeMap<Oid, Relation>> {
             _ => return Err(damaged("relkind", row.0.get("relkind"))),
         };
         let oid = row.oid("oid")?;
-        relations.insert(oid, Relation {
+        relations.insert(
             oid,
-            schema: row.oid("relnamespace")?,
-            name: row.text("relname")?.to_owned(),
-            kind,
-            storage_name: row.text("storage_name")?.to_owned(),
-            columns: Vec::new(),
-            rowid: "rowid",
-            column_count: row.integer("relnatts")? as i16,
-            indexes: Vec::new(),
-            checks: Vec::new(),
-            foreign_keys: Vec::new(),
-            sequence: None,
-            table: None,
-        });
+            Relation {
+                oid,
+                schema: row.oid("relnamespace")?,
+                name: row.text("relname")?.to_owned(),
+                kind,
+                storage_name: row.text("storage_name")?.to_owned(),
+                columns: Vec::new(),
+                rowid: "rowid",
+                column_count: row.integer("relnatts")? as i16,
+                indexes: Vec::new(),
+                checks: Vec::new(),
+                foreign_keys: Vec::new(),
+                sequence: None,
+                table: None,
+            },
+        );
     }
     Ok(relations)
 }

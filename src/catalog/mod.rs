@@ -17,8 +17,7 @@ use std::sync::Arc;
 pub use change::{CatalogChange, Field, oid};
 pub use load::{Rows, load};
 pub use relation::{
-    Action, Check, Column, ForeignKey, Identity, Index, IndexKey, KeyOf, Relation, RelationKind,
-    Sequence,
+    Action, Check, Column, ForeignKey, Identity, Index, IndexKey, KeyOf, Relation, RelationKind, Sequence,
 };
 
 use crate::bail;
@@ -157,7 +156,9 @@ impl Catalog {
             Ok(Some(relation)) => Ok(relation),
             Ok(None) => Err(undefined_table(schema, name)),
             // PostgreSQL speaks of the relation when a query names a schema that does not exist.
-            Err(error) if error.sqlstate() == state::INVALID_SCHEMA_NAME => Err(undefined_table(schema, name)),
+            Err(error) if error.sqlstate() == state::INVALID_SCHEMA_NAME => {
+                Err(undefined_table(schema, name))
+            }
             Err(error) => Err(error),
         }
     }

@@ -71,7 +71,9 @@ pub fn column_storage_name(name: &str, number: i16, is_taken: impl Fn(&str) -> b
 
 /// The name under which SQLite reaches the row number of a table with these columns.
 pub fn rowid_name<'a>(columns: impl Iterator<Item = &'a str> + Clone) -> Option<&'static str> {
-    ["rowid", "_rowid_", "oid"].into_iter().find(|name| !columns.clone().any(|column| column.eq_ignore_ascii_case(name)))
+    ["rowid", "_rowid_", "oid"]
+        .into_iter()
+        .find(|name| !columns.clone().any(|column| column.eq_ignore_ascii_case(name)))
 }
 
 /// An identifier as the user wrote it, cut to 63 bytes; whether it was too long.

@@ -40,7 +40,8 @@ static RELATIONS: LazyLock<HashMap<&'static str, Arc<Relation>>> = LazyLock::new
         } else {
             continue;
         };
-        let entry = relations.entry(relation).or_insert_with(|| empty(relation, oid.parse().expect("an oid"), kind));
+        let entry =
+            relations.entry(relation).or_insert_with(|| empty(relation, oid.parse().expect("an oid"), kind));
         entry.column_count += 1;
         entry.columns.push(Column {
             number: entry.column_count,
@@ -79,7 +80,8 @@ pub fn relation(name: &str) -> Result<Option<Arc<Relation>>> {
     if let Some(relation) = RELATIONS.get(name) {
         return Ok(Some(relation.clone()));
     }
-    let is_table = || include_str!("data/relations.tsv").lines().any(|line| line.split('\t').next() == Some(name));
+    let is_table =
+        || include_str!("data/relations.tsv").lines().any(|line| line.split('\t').next() == Some(name));
     let is_view = || include_str!("data/views.txt").lines().any(|line| line == name);
     if name.starts_with("pg_") && (is_table() || is_view()) {
         return Err(Error::unsupported(format!("the system relation {name}")));
@@ -109,9 +111,14 @@ pub fn schema() -> Vec<String> {
             let key = if column.name == "oid" { " PRIMARY KEY" } else { "" };
             format!("\"{}\" {}{key}", column.name, column_type(column))
         });
-        let hidden = HIDDEN.iter().filter(|(of, ..)| of == name).map(|(_, column, ty)| format!("\"{column}\" {ty}"));
+        let hidden =
+            HIDDEN.iter().filter(|(of, ..)| of == name).map(|(_, column, ty)| format!("\"{column}\" {ty}"));
         let columns: Vec<String> = columns.chain(hidden).collect();
-        statements.push(format!("CREATE TABLE \"{}\" ({}) STRICT", relation.storage_name, columns.join(", ")));
+        statements.push(format!(
+            "CREATE TABLE \"{}\" ({}) STRICT",
+            relation.storage_name,
+            columns.join(", ")
+        ));
     }
     for (relation, columns) in [
         ("pg_attribute", "attrelid, attnum"),
@@ -122,7 +129,9 @@ pub fn schema() -> Vec<String> {
         ("pg_index", "indexrelid"),
         ("pg_sequence", "seqrelid"),
     ] {
-        statements.push(format!("CREATE INDEX \"pg_catalog.{relation}_i\" ON \"pg_catalog.{relation}\" ({columns})"));
+        statements.push(format!(
+            "CREATE INDEX \"pg_catalog.{relation}_i\" ON \"pg_catalog.{relation}\" ({columns})"
+        ));
     }
     statements
 }
@@ -143,7 +152,11 @@ mod tests {
     #[test]
     fn the_schema_creates_every_stored_relation() {
         let statements = schema();
-        assert!(statements.iter().any(|text| text.contains("\"pg_catalog.pg_class\" (\"oid\" INTEGER PRIMARY KEY")));
+        assert!(
+            statements
+                .iter()
+                .any(|text| text.contains("\"pg_catalog.pg_class\" (\"oid\" INTEGER PRIMARY KEY"))
+        );
         assert!(statements.iter().any(|text| text.contains("\"storage_name\" TEXT")));
     }
 }

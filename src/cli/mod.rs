@@ -78,10 +78,13 @@ struct BackupArguments {
 
 impl ServeArguments {
     fn config(&self) -> Result<Config, String> {
-        let admin = match self.admin.as_str() {
-            "none" => None,
-            address => Some(address.parse().map_err(|_| format!("--admin: \"{address}\" is not an address such as 127.0.0.1:8432"))?),
-        };
+        let admin =
+            match self.admin.as_str() {
+                "none" => None,
+                address => Some(address.parse().map_err(|_| {
+                    format!("--admin: \"{address}\" is not an address such as 127.0.0.1:8432")
+                })?),
+            };
         Ok(Config {
             data: self.data.clone(),
             listen: self.listen,
@@ -199,7 +202,9 @@ impl Signals {
 fn welcome(server: &Server, data: &str) -> String {
     let address = server.address();
     let (host, port) = (address.ip(), address.port());
-    let page = server.admin_address().map_or_else(String::new, |admin| format!("Status page:    http://{admin}/status\n"));
+    let page = server
+        .admin_address()
+        .map_or_else(String::new, |admin| format!("Status page:    http://{admin}/status\n"));
     format!(
         "Quorate {} is ready.\n\nConnect with:   psql -h {host} -p {port} -U postgres postgres\nData directory: {data}\n{page}Stop with:      ctrl-C\n\n",
         env!("CARGO_PKG_VERSION")

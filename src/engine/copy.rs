@@ -41,7 +41,12 @@ impl<'a> CopyIn<'a> {
         self.count + self.rows.len() as u64
     }
 
-    pub(super) fn store(&mut self, statement: &mut Statement<'_>, catalog: &Catalog, env: &dyn Env) -> Result<(), Failure> {
+    pub(super) fn store(
+        &mut self,
+        statement: &mut Statement<'_>,
+        catalog: &Catalog,
+        env: &dyn Env,
+    ) -> Result<(), Failure> {
         self.start.get_or_insert(statement.start());
         for (line, row) in &self.rows {
             let sql = &self.plan.statement;
@@ -49,7 +54,8 @@ impl<'a> CopyIn<'a> {
                 Ok(_) => {}
                 Err(Failure::Violation(refused)) => {
                     let known = violation::copied_row(self.plan, row);
-                    let error = violation::describe(&refused, &self.plan.relation, catalog, Some(&known), env);
+                    let error =
+                        violation::describe(&refused, &self.plan.relation, catalog, Some(&known), env);
                     return Err(self.at_line(error, *line).into());
                 }
                 Err(Failure::Error(error)) => return Err(self.at_line(error, *line).into()),

@@ -11,7 +11,12 @@ use crate::types::DatumRef;
 
 impl Engine {
     /// Creates a database. 42P04 if there is one with the name.
-    pub async fn create_database(&self, name: &str, surroundings: &Surroundings<'_>, patience: &Patience<'_>) -> Result<()> {
+    pub async fn create_database(
+        &self,
+        name: &str,
+        surroundings: &Surroundings<'_>,
+        patience: &Patience<'_>,
+    ) -> Result<()> {
         let mut transaction = Transaction::begin(self.databases.system(), patience, None).await?;
         if self.databases.names().borrow().contains_key(name) {
             bail!(DUPLICATE_DATABASE, "database \"{name}\" already exists");
@@ -20,7 +25,8 @@ impl Engine {
             .statement(surroundings, |statement| {
                 let oid = statement.query("SELECT \"next_oid\" FROM \"quorate.counter\"", &[])?;
                 let oid = oid.first().map_or(DatumRef::Null, |row| row[0].as_ref());
-                statement.change(&"UPDATE \"quorate.counter\" SET \"next_oid\" = \"next_oid\" + 1".into(), &[])?;
+                statement
+                    .change(&"UPDATE \"quorate.counter\" SET \"next_oid\" = \"next_oid\" + 1".into(), &[])?;
                 let insert = "INSERT INTO \"quorate.database\" (\"oid\", \"name\") VALUES (?1, ?2)".into();
                 statement.change(&insert, &[oid, DatumRef::Text(name)])
             })
@@ -45,12 +51,18 @@ impl Engine {
         }
         let count = self.connection_count(database.oid());
         if count > 0 {
-            let sessions = if count == 1 { "is 1 other session" } else { &format!("are {count} other sessions") };
-            return Err(Error::new(state::OBJECT_IN_USE, format!("database \"{name}\" is being accessed by other users"))
-                .with_detail(format!("There {sessions} using the database.")));
+            let sessions =
+                if count == 1 { "is 1 other session" } else { &format!("are {count} other sessions") };
+            return Err(Error::new(
+                state::OBJECT_IN_USE,
+                format!("database \"{name}\" is being accessed by other users"),
+            )
+            .with_detail(format!("There {sessions} using the database.")));
         }
         let delete: Arc<str> = "DELETE FROM \"quorate.database\" WHERE \"name\" = ?1".into();
-        let outcome = transaction.statement(surroundings, |statement| statement.change(&delete, &[DatumRef::Text(name)])).await;
+        let outcome = transaction
+            .statement(surroundings, |statement| statement.change(&delete, &[DatumRef::Text(name)]))
+            .await;
         outcome.map_err(Refusal::into_error)?;
         transaction.commit().await?;
         self.wait_for_names(|names| !names.contains_key(name)).await?;

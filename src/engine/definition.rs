@@ -9,7 +9,12 @@ use crate::storage::{Database, Failure, Statement};
 use crate::types::{Datum, Type};
 
 /// Runs all steps, or fails.
-pub(super) fn run(statement: &mut Statement<'_>, definition: &Definition, env: &dyn Env, database: &Database) -> Result<(), Failure> {
+pub(super) fn run(
+    statement: &mut Statement<'_>,
+    definition: &Definition,
+    env: &dyn Env,
+    database: &Database,
+) -> Result<(), Failure> {
     let mut is_stale = false;
     for step in &definition.steps {
         match step {
@@ -43,7 +48,8 @@ pub(super) fn run(statement: &mut Statement<'_>, definition: &Definition, env: &
 
 /// The error with a row's values in its DETAIL.
 fn with_values(error: &Error, row: &[Datum], types: &[&'static Type], env: &dyn Env) -> Error {
-    let texts: Vec<String> = row.iter().zip(types).map(|(value, ty)| ty.to_text(value.as_ref(), env.format())).collect();
+    let texts: Vec<String> =
+        row.iter().zip(types).map(|(value, ty)| ty.to_text(value.as_ref(), env.format())).collect();
     match &error.fields().detail {
         Some(detail) => error.clone().with_detail(detail.replace("{}", &texts.join(", "))),
         None => error.clone(),

@@ -32,14 +32,26 @@ struct PartialKey {
 
 impl PartialKey {
     /// The whole key: what the change did not tell is in the row.
-    fn complete(self, statement: &mut Statement<'_>, relation: &Relation, places: &[usize]) -> Result<Vec<Datum>, Failure> {
+    fn complete(
+        self,
+        statement: &mut Statement<'_>,
+        relation: &Relation,
+        places: &[usize],
+    ) -> Result<Vec<Datum>, Failure> {
         let unknown: Vec<usize> = (0..places.len()).filter(|at| self.values[*at].is_none()).collect();
-        let mut values: Vec<Datum> = self.values.into_iter().map(|value| value.unwrap_or(Datum::Null)).collect();
+        let mut values: Vec<Datum> =
+            self.values.into_iter().map(|value| value.unwrap_or(Datum::Null)).collect();
         if unknown.is_empty() {
             return Ok(values);
         }
-        let names = unknown.iter().map(|at| quoted(&relation.columns[places[*at]].storage_name)).collect::<Vec<_>>();
-        let sql = format!("SELECT {} FROM {} WHERE {} = ?1", names.join(", "), quoted(&relation.storage_name), relation.rowid);
+        let names =
+            unknown.iter().map(|at| quoted(&relation.columns[places[*at]].storage_name)).collect::<Vec<_>>();
+        let sql = format!(
+            "SELECT {} FROM {} WHERE {} = ?1",
+            names.join(", "),
+            quoted(&relation.storage_name),
+            relation.rowid
+        );
         let rows = statement.query(&sql, &[DatumRef::Integer(self.rowid)])?;
         for (at, value) in unknown.into_iter().zip(rows.into_iter().next().unwrap_or_default()) {
             values[at] = value;
@@ -53,7 +65,13 @@ enum Suspect {
     /// A referencing row with a new key.
     Child { relation: Arc<Relation>, key: usize, values: PartialKey },
     /// A referenced row without its old key.
-    Parent { relation: Arc<Relation>, child: Arc<Relation>, key: usize, old: PartialKey, new: Option<PartialKey> },
+    Parent {
+        relation: Arc<Relation>,
+        child: Arc<Relation>,
+        key: usize,
+        old: PartialKey,
+        new: Option<PartialKey>,
+    },
 }
 
 /// A table's part in foreign keys.
@@ -74,7 +92,10 @@ fn places(relation: &Relation, numbers: &[i16]) -> Vec<usize> {
 
 /// `"a" = ?n AND "b" = ?n+1`
 fn equal(relation: &Relation, places: &[usize], first: usize) -> String {
-    let terms = places.iter().enumerate().map(|(at, place)| format!("{} = ?{}", quoted(&relation.columns[*place].storage_name), first + at));
+    let terms = places
+        .iter()
+        .enumerate()
+        .map(|(at, place)| format!("{} = ?{}", quoted(&relation.columns[*place].storage_name), first + at));
     terms.collect::<Vec<_>>().join(" AND ")
 }
 
@@ -110,7 +131,8 @@ pub(super) fn enforce(
     if role(relation, catalog).is_none() {
         return Ok(());
     }
-    let mut enforcer = Enforcer { catalog, env, roles: HashMap::new(), lost: Vec::new(), new_keys: HashMap::new() };
+    let mut enforcer =
+        Enforcer { catalog, env, roles: HashMap::new(), lost: Vec::new(), new_keys: HashMap::new() };
     let mut from = start;
     while from < statement.end() {
         let to = statement.end();
@@ -180,9 +202,13 @@ impl Enforcer<'_> {
         let mut suspects = Vec::new();
         statement.changes(from, to, |change| {
             match change {
-                Change::Insert { table, rowid, values } => self.inserted(table, rowid, &values, &mut suspects),
+                Change::Insert { table, rowid, values } => {
+                    self.inserted(table, rowid, &values, &mut suspects)
+                }
                 Change::Delete { table, rowid, values } => self.deleted(table, rowid, &values, &mut suspects),
-                Change::Update { table, new_rowid, columns, .. } => self.updated(table, new_rowid, &columns, &mut suspects),
+                Change::Update { table, new_rowid, columns, .. } => {
+                    self.updated(table, new_rowid, &columns, &mut suspects)
+                }
                 Change::Schema { .. } => {}
             }
             Ok(())
@@ -193,7 +219,10 @@ impl Enforcer<'_> {
     fn inserted(&mut self, table: &str, rowid: i64, values: &[DatumRef<'_>], suspects: &mut Vec<Suspect>) {
         let Some(role) = self.role(table) else { return };
         for (key, foreign) in role.relation.foreign_keys.iter().enumerate() {
-            let key_values = places(&role.relation, &foreign.columns).iter().map(|place| Some(values[*place].to_owned())).collect();
+            let key_values = places(&role.relation, &foreign.columns)
+                .iter()
+                .map(|place| Some(values[*place].to_owned()))
+                .collect();
             let values = PartialKey { values: key_values, rowid };
             suspects.push(Suspect::Child { relation: role.relation.clone(), key, values });
         }
@@ -203,7 +232,8 @@ impl Enforcer<'_> {
         let Some(role) = self.role(table) else { return };
         for (child, key) in &role.referenced_by {
             let numbers = &child.foreign_keys[*key].referenced_columns;
-            let old = places(&role.relation, numbers).iter().map(|place| Some(values[*place].to_owned())).collect();
+            let old =
+                places(&role.relation, numbers).iter().map(|place| Some(values[*place].to_owned())).collect();
             suspects.push(Suspect::Parent {
                 relation: role.relation.clone(),
                 child: child.clone(),
@@ -214,17 +244,33 @@ impl Enforcer<'_> {
         }
     }
 
-    fn updated(&mut self, table: &str, rowid: i64, columns: &[(usize, DatumRef<'_>, DatumRef<'_>)], suspects: &mut Vec<Suspect>) {
+    fn updated(
+        &mut self,
+        table: &str,
+        rowid: i64,
+        columns: &[(usize, DatumRef<'_>, DatumRef<'_>)],
+        suspects: &mut Vec<Suspect>,
+    ) {
         let Some(role) = self.role(table) else { return };
         let changed = |place: usize| columns.iter().find(|(other, ..)| *other == place);
         let side = |places: &[usize], new: bool| PartialKey {
-            values: places.iter().map(|place| changed(*place).map(|(_, before, after)| DatumRef::to_owned(if new { *after } else { *before }))).collect(),
+            values: places
+                .iter()
+                .map(|place| {
+                    changed(*place)
+                        .map(|(_, before, after)| DatumRef::to_owned(if new { *after } else { *before }))
+                })
+                .collect(),
             rowid,
         };
         for (key, foreign) in role.relation.foreign_keys.iter().enumerate() {
             let places = places(&role.relation, &foreign.columns);
             if places.iter().any(|place| changed(*place).is_some()) {
-                suspects.push(Suspect::Child { relation: role.relation.clone(), key, values: side(&places, true) });
+                suspects.push(Suspect::Child {
+                    relation: role.relation.clone(),
+                    key,
+                    values: side(&places, true),
+                });
             }
         }
         for (child, key) in &role.referenced_by {
@@ -261,7 +307,12 @@ impl Enforcer<'_> {
     }
 
     /// Notes a referencing key, unless its NULLs exempt it.
-    fn note_new_key(&mut self, relation: Arc<Relation>, key: usize, values: Vec<Datum>) -> Result<(), Failure> {
+    fn note_new_key(
+        &mut self,
+        relation: Arc<Relation>,
+        key: usize,
+        values: Vec<Datum>,
+    ) -> Result<(), Failure> {
         let foreign = &relation.foreign_keys[key];
         let nulls = values.iter().filter(|value| value.is_null()).count();
         if nulls == values.len() || (nulls > 0 && !foreign.match_full) {
@@ -301,12 +352,20 @@ impl Enforcer<'_> {
                 statement.change(&sql.into(), &values).map(|_| ())
             }
             (Action::SetNull, _) => {
-                let nulls: Vec<String> =
-                    columns.iter().map(|place| format!("{} = NULL", quoted(&lost.child.columns[*place].storage_name))).collect();
-                let sql = format!("UPDATE {table} SET {} WHERE {}", nulls.join(", "), equal(&lost.child, &columns, 1));
+                let nulls: Vec<String> = columns
+                    .iter()
+                    .map(|place| format!("{} = NULL", quoted(&lost.child.columns[*place].storage_name)))
+                    .collect();
+                let sql = format!(
+                    "UPDATE {table} SET {} WHERE {}",
+                    nulls.join(", "),
+                    equal(&lost.child, &columns, 1)
+                );
                 statement.change(&sql.into(), &refs(&lost.old)).map(|_| ())
             }
-            (Action::SetDefault, _) => Err(Error::unsupported("the action SET DEFAULT of foreign keys").into()),
+            (Action::SetDefault, _) => {
+                Err(Error::unsupported("the action SET DEFAULT of foreign keys").into())
+            }
         }
     }
 
@@ -317,7 +376,8 @@ impl Enforcer<'_> {
             return Ok(());
         }
         let Some(parent) = self.catalog.relation(foreign.referenced) else { return Ok(()) };
-        let key = key_of(&places(parent, &foreign.referenced_columns), parent, lost.old.iter(), self.env.format());
+        let key =
+            key_of(&places(parent, &foreign.referenced_columns), parent, lost.old.iter(), self.env.format());
         let message = format!(
             "update or delete on table \"{}\" violates foreign key constraint \"{}\" on table \"{}\"",
             parent.name, foreign.name, lost.child.name
@@ -357,12 +417,27 @@ impl Enforcer<'_> {
 }
 
 /// Whether a table has a row with a key.
-fn exists(statement: &mut Statement<'_>, relation: &Relation, places: &[usize], key: &[Datum]) -> Result<bool, Failure> {
-    let sql = format!("SELECT 1 FROM {} WHERE {} LIMIT 1", quoted(&relation.storage_name), equal(relation, places, 1));
+fn exists(
+    statement: &mut Statement<'_>,
+    relation: &Relation,
+    places: &[usize],
+    key: &[Datum],
+) -> Result<bool, Failure> {
+    let sql = format!(
+        "SELECT 1 FROM {} WHERE {} LIMIT 1",
+        quoted(&relation.storage_name),
+        equal(relation, places, 1)
+    );
     Ok(!statement.query(&sql, &refs(key))?.is_empty())
 }
 
-fn violation(message: String, detail: String, table: &Relation, foreign: &ForeignKey, catalog: &Catalog) -> Error {
+fn violation(
+    message: String,
+    detail: String,
+    table: &Relation,
+    foreign: &ForeignKey,
+    catalog: &Catalog,
+) -> Error {
     Error::new(state::FOREIGN_KEY_VIOLATION, message)
         .with_detail(detail)
         .about_table(catalog.schema_name(table.schema).unwrap_or_default(), &table.name)
@@ -370,10 +445,20 @@ fn violation(message: String, detail: String, table: &Relation, foreign: &Foreig
 }
 
 fn refused(relation: &Relation, foreign: &ForeignKey) -> String {
-    format!("insert or update on table \"{}\" violates foreign key constraint \"{}\"", relation.name, foreign.name)
+    format!(
+        "insert or update on table \"{}\" violates foreign key constraint \"{}\"",
+        relation.name, foreign.name
+    )
 }
 
-fn absent(relation: &Relation, foreign: &ForeignKey, parent: &Relation, key: &[Datum], catalog: &Catalog, env: &dyn Env) -> Error {
+fn absent(
+    relation: &Relation,
+    foreign: &ForeignKey,
+    parent: &Relation,
+    key: &[Datum],
+    catalog: &Catalog,
+    env: &dyn Env,
+) -> Error {
     let key = key_of(&places(relation, &foreign.columns), relation, key.iter(), env.format());
     let detail = format!("Key {key} is not present in table \"{}\".", parent.name);
     violation(refused(relation, foreign), detail, relation, foreign, catalog)
@@ -385,13 +470,19 @@ fn mixed_nulls(relation: &Relation, foreign: &ForeignKey, catalog: &Catalog) -> 
 }
 
 /// Checks a new foreign key against the rows that are there.
-pub(super) fn check_existing(statement: &mut Statement<'_>, table: Oid, name: &str, env: &dyn Env) -> Result<(), Failure> {
+pub(super) fn check_existing(
+    statement: &mut Statement<'_>,
+    table: Oid,
+    name: &str,
+    env: &dyn Env,
+) -> Result<(), Failure> {
     let catalog = statement.catalog();
     let Some(relation) = catalog.relation(table) else { return Ok(()) };
     let Some(foreign) = relation.foreign_keys.iter().find(|key| key.name == name) else { return Ok(()) };
     let Some(parent) = catalog.relation(foreign.referenced) else { return Ok(()) };
     let columns = places(relation, &foreign.columns);
-    let names: Vec<String> = columns.iter().map(|place| format!("c.{}", quoted(&relation.columns[*place].storage_name))).collect();
+    let names: Vec<String> =
+        columns.iter().map(|place| format!("c.{}", quoted(&relation.columns[*place].storage_name))).collect();
     let joined: Vec<String> = places(parent, &foreign.referenced_columns)
         .iter()
         .zip(&names)
@@ -400,7 +491,11 @@ pub(super) fn check_existing(statement: &mut Statement<'_>, table: Oid, name: &s
     let table = quoted(&relation.storage_name);
     if foreign.match_full && names.len() > 1 {
         let nulls: Vec<String> = names.iter().map(|name| format!("({name} IS NULL)")).collect();
-        let sql = format!("SELECT 1 FROM {table} AS c WHERE {} BETWEEN 1 AND {} LIMIT 1", nulls.join(" + "), names.len() - 1);
+        let sql = format!(
+            "SELECT 1 FROM {table} AS c WHERE {} BETWEEN 1 AND {} LIMIT 1",
+            nulls.join(" + "),
+            names.len() - 1
+        );
         if !statement.query(&sql, &[])?.is_empty() {
             return Err(mixed_nulls(relation, foreign, &catalog).into());
         }

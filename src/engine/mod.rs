@@ -82,7 +82,11 @@ impl Engine {
 }
 
 /// The values of a statement's parameters, in SQLite's order.
-fn values<'a>(statement: &'a SqliteStatement, parameters: &'a [Datum], source: &'a [Datum]) -> Vec<DatumRef<'a>> {
+fn values<'a>(
+    statement: &'a SqliteStatement,
+    parameters: &'a [Datum],
+    source: &'a [Datum],
+) -> Vec<DatumRef<'a>> {
     let value = |binding: &'a Binding| match binding {
         Binding::Parameter(place) => parameters[*place].as_ref(),
         Binding::Constant(value) => value.as_ref(),

@@ -68,15 +68,28 @@ impl RowSink for Returned<'_> {
 }
 
 /// Runs a plan on the writer.
-pub(super) fn run(statement: &mut Statement<'_>, modify: &Modify, parameters: &[Datum], env: &dyn Env, rows: &mut Rows) -> Result<(), Failure> {
+pub(super) fn run(
+    statement: &mut Statement<'_>,
+    modify: &Modify,
+    parameters: &[Datum],
+    env: &dyn Env,
+    rows: &mut Rows,
+) -> Result<(), Failure> {
     let catalog = statement.catalog();
     match &modify.source {
         None => rows.count += change(statement, &modify.statement, parameters, &[], &mut rows.returned)?,
         Some(source) => {
-            for_each_source_row(statement, modify, source, parameters, rows.returned.another(), |statement, row| {
-                rows.count += change(statement, &modify.statement, parameters, row, &mut rows.returned)?;
-                Ok(())
-            })?;
+            for_each_source_row(
+                statement,
+                modify,
+                source,
+                parameters,
+                rows.returned.another(),
+                |statement, row| {
+                    rows.count += change(statement, &modify.statement, parameters, row, &mut rows.returned)?;
+                    Ok(())
+                },
+            )?;
         }
     }
     foreign_keys::enforce(statement, &modify.relation, &catalog, statement.start(), env)
@@ -95,7 +108,9 @@ pub(super) fn for_each_source_row(
     statement.run(&source.sql, &values(source, parameters, &[]), &mut sink)?;
     let mut sources = sink.finish()?;
     let mut seen = HashSet::new();
-    while let Some(row) = sources.next(|row| row.iter().map(|value| DatumRef::to_owned(*value)).collect::<Vec<Datum>>())? {
+    while let Some(row) =
+        sources.next(|row| row.iter().map(|value| DatumRef::to_owned(*value)).collect::<Vec<Datum>>())?
+    {
         // UPDATE … FROM and DELETE … USING may find a row several times.
         let is_new = match (modify.kind, row.first()) {
             (ModifyKind::Update | ModifyKind::Delete, Some(Datum::Integer(rowid))) => seen.insert(*rowid),
@@ -108,7 +123,13 @@ pub(super) fn for_each_source_row(
     Ok(())
 }
 
-fn change(statement: &mut Statement<'_>, sql: &SqliteStatement, parameters: &[Datum], source: &[Datum], returned: &mut Spool) -> Result<u64, Failure> {
+fn change(
+    statement: &mut Statement<'_>,
+    sql: &SqliteStatement,
+    parameters: &[Datum],
+    source: &[Datum],
+    returned: &mut Spool,
+) -> Result<u64, Failure> {
     let mut sink = Returned { spool: returned, error: None };
     let changed = statement.run(&sql.sql, &values(sql, parameters, source), &mut sink)?;
     match sink.error {

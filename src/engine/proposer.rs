@@ -81,6 +81,8 @@ async fn end(outcomes: &mut Vec<Outcome>) -> Result<()> {
 async fn finish(databases: &Databases, proposed: Option<Proposed>, ended: Result<()>) {
     let (Some(proposed), Err(error)) = (proposed, ended) else { return };
     if let Err(second) = databases.withdraw(&proposed.batches, &error).await {
-        telemetry::error!("transactions that could not be committed could not be taken back either: {second}");
+        telemetry::error!(
+            "transactions that could not be committed could not be taken back either: {second}"
+        );
     }
 }

@@ -10,7 +10,10 @@ use crate::error::{Error, Result, state};
 use crate::functions::Env;
 use crate::sql::ddl::Definition;
 use crate::sql::plan::{Modify, SqliteStatement};
-use crate::storage::{CancelToken, Database, Execution, Failure, Identity, MemoryRelations, Spool, Statement, Violation, WritePermit};
+use crate::storage::{
+    CancelToken, Database, Execution, Failure, Identity, MemoryRelations, Spool, Statement, Violation,
+    WritePermit,
+};
 use crate::telemetry::metrics;
 use crate::types::Datum;
 
@@ -32,7 +35,13 @@ pub struct Surroundings<'a> {
 impl<'a> Surroundings<'a> {
     /// For a statement on a reader.
     pub fn on_reader(&self) -> crate::storage::Execution<'a> {
-        Execution { env: self.env, cancel: self.cancel, deadline: self.deadline, relations: self.relations, settle_wanted: None }
+        Execution {
+            env: self.env,
+            cancel: self.cancel,
+            deadline: self.deadline,
+            relations: self.relations,
+            settle_wanted: None,
+        }
     }
 }
 
@@ -113,7 +122,8 @@ impl Drop for Transaction {
 /// Waits for the right to write.
 async fn acquire(database: &Arc<Database>, patience: &Patience<'_>) -> Result<WritePermit> {
     let far = Duration::from_secs(86_400 * 365);
-    let until_deadline = patience.deadline.map_or(far, |deadline| deadline.saturating_duration_since(Instant::now()));
+    let until_deadline =
+        patience.deadline.map_or(far, |deadline| deadline.saturating_duration_since(Instant::now()));
     tokio::select! {
         biased;
         permit = database.acquire() => permit,
@@ -128,10 +138,17 @@ async fn acquire(database: &Arc<Database>, patience: &Patience<'_>) -> Result<Wr
 }
 
 impl Transaction {
-    pub(super) async fn begin(database: &Arc<Database>, patience: &Patience<'_>, snapshot: Option<Identity>) -> Result<Transaction> {
+    pub(super) async fn begin(
+        database: &Arc<Database>,
+        patience: &Patience<'_>,
+        snapshot: Option<Identity>,
+    ) -> Result<Transaction> {
         let permit = acquire(database, patience).await?;
         if snapshot.is_some_and(|identity| identity != database.base()) {
-            let error = Error::new(state::SERIALIZATION_FAILURE, "could not serialize access due to concurrent update");
+            let error = Error::new(
+                state::SERIALIZATION_FAILURE,
+                "could not serialize access due to concurrent update",
+            );
             return Err(error.with_hint("The transaction might succeed if retried."));
         }
         database.begin().await?;
@@ -189,7 +206,12 @@ impl Transaction {
     }
 
     /// Changes rows: how many, and what RETURNING gives.
-    pub async fn modify(&mut self, modify: &Modify, parameters: &[Datum], surroundings: &Surroundings<'_>) -> Result<Rows, Refusal> {
+    pub async fn modify(
+        &mut self,
+        modify: &Modify,
+        parameters: &[Datum],
+        surroundings: &Surroundings<'_>,
+    ) -> Result<Rows, Refusal> {
         let database = self.database.clone();
         self.statement_that(modify.upserts, surroundings, |statement| {
             let mut rows = Rows { count: 0, returned: database.spool() };
@@ -215,12 +237,19 @@ impl Transaction {
             .await;
         match outcome {
             Err(Refusal::Error(error)) => error,
-            Ok(()) | Err(Refusal::Violation(_)) => violation::describe(&refused, &modify.relation, &self.catalog, None, surroundings.env),
+            Ok(()) | Err(Refusal::Violation(_)) => {
+                violation::describe(&refused, &modify.relation, &self.catalog, None, surroundings.env)
+            }
         }
     }
 
     /// All rows of a query, as this transaction sees them.
-    pub async fn query(&mut self, query: &SqliteStatement, parameters: &[Datum], surroundings: &Surroundings<'_>) -> Result<Spool> {
+    pub async fn query(
+        &mut self,
+        query: &SqliteStatement,
+        parameters: &[Datum],
+        surroundings: &Surroundings<'_>,
+    ) -> Result<Spool> {
         let database = self.database.clone();
         let outcome = self
             .statement(surroundings, |statement| {
@@ -233,15 +262,24 @@ impl Transaction {
     }
 
     /// How SQLite would run a statement, as this transaction sees the schema.
-    pub async fn explain(&mut self, query: &SqliteStatement, surroundings: &Surroundings<'_>) -> Result<Spool> {
-        let explained = SqliteStatement { sql: format!("EXPLAIN QUERY PLAN {}", query.sql).into(), bindings: Vec::new() };
+    pub async fn explain(
+        &mut self,
+        query: &SqliteStatement,
+        surroundings: &Surroundings<'_>,
+    ) -> Result<Spool> {
+        let explained =
+            SqliteStatement { sql: format!("EXPLAIN QUERY PLAN {}", query.sql).into(), bindings: Vec::new() };
         self.query(&explained, &[], surroundings).await
     }
 
     /// Runs a definition.
     pub async fn define(&mut self, definition: &Definition, surroundings: &Surroundings<'_>) -> Result<()> {
         let database = self.database.clone();
-        let outcome = self.statement(surroundings, |statement| definition::run(statement, definition, surroundings.env, &database)).await;
+        let outcome = self
+            .statement(surroundings, |statement| {
+                definition::run(statement, definition, surroundings.env, &database)
+            })
+            .await;
         match outcome {
             Ok(()) => Ok(()),
             Err(Refusal::Error(error)) => Err(error),
@@ -252,14 +290,21 @@ impl Transaction {
     /// Stores some rows of COPY FROM.
     pub async fn copy(&mut self, copy: &mut copy::CopyIn<'_>, surroundings: &Surroundings<'_>) -> Result<()> {
         let catalog = self.catalog.clone();
-        let stored = self.statement(surroundings, |statement| copy.store(statement, &catalog, surroundings.env)).await;
+        let stored =
+            self.statement(surroundings, |statement| copy.store(statement, &catalog, surroundings.env)).await;
         copy.clear();
         stored.map_err(Refusal::into_error)
     }
 
     /// Ends COPY FROM: checks what can only be checked now.
-    pub async fn finish_copy(&mut self, copy: &copy::CopyIn<'_>, surroundings: &Surroundings<'_>) -> Result<()> {
-        self.statement(surroundings, |statement| copy.finish(statement, surroundings.env)).await.map_err(Refusal::into_error)
+    pub async fn finish_copy(
+        &mut self,
+        copy: &copy::CopyIn<'_>,
+        surroundings: &Surroundings<'_>,
+    ) -> Result<()> {
+        self.statement(surroundings, |statement| copy.finish(statement, surroundings.env))
+            .await
+            .map_err(Refusal::into_error)
     }
 
     /// SAVEPOINT
@@ -286,7 +331,8 @@ impl Transaction {
         let waiting = self.database.seal().await?;
         self.permit = None;
         let Some(waiting) = waiting else { return Ok(()) };
-        let unknown = || Error::new(state::TRANSACTION_RESOLUTION_UNKNOWN, "the outcome of the commit is unknown");
+        let unknown =
+            || Error::new(state::TRANSACTION_RESOLUTION_UNKNOWN, "the outcome of the commit is unknown");
         waiting.await.map_err(|_| unknown())??;
         metrics::COMMITS.increment();
         Ok(())

@@ -34,7 +34,9 @@ pub(super) fn find(
         let known = known_row(statement, modify, row)?;
         match statement.change(&modify.statement.sql, &values(&modify.statement, parameters, row)) {
             Ok(_) => Ok(()),
-            Err(Failure::Violation(refused)) => Err(describe(&refused, &modify.relation, &catalog, Some(&known), env).into()),
+            Err(Failure::Violation(refused)) => {
+                Err(describe(&refused, &modify.relation, &catalog, Some(&known), env).into())
+            }
             Err(failure) => Err(failure),
         }
     })?;
@@ -52,7 +54,12 @@ fn known_row(statement: &mut Statement<'_>, modify: &Modify, source: &[Datum]) -
     let mut values = source;
     if modify.kind == ModifyKind::Update {
         let names: Vec<String> = relation.columns.iter().map(|column| quoted(&column.storage_name)).collect();
-        let sql = format!("SELECT {} FROM {} WHERE {} = ?1", names.join(", "), quoted(&relation.storage_name), relation.rowid);
+        let sql = format!(
+            "SELECT {} FROM {} WHERE {} = ?1",
+            names.join(", "),
+            quoted(&relation.storage_name),
+            relation.rowid
+        );
         let rows = statement.query(&sql, &[source[0].as_ref()])?;
         known = rows.into_iter().next().unwrap_or_default().into_iter().map(Some).collect();
         known.resize(relation.columns.len(), None);
@@ -132,7 +139,11 @@ fn index_of<'r>(what: &str, relation: &'r Relation) -> Option<&'r Index> {
             None => return None,
         }
     }
-    relation.indexes.iter().filter(|index| index.is_unique).find(|index| index.is_plain() && index.columns() == numbers)
+    relation
+        .indexes
+        .iter()
+        .filter(|index| index.is_unique)
+        .find(|index| index.is_plain() && index.columns() == numbers)
 }
 
 fn unique(refused: &Violation, relation: &Relation, row: Option<&KnownRow>, format: &Format) -> Error {
@@ -142,7 +153,9 @@ fn unique(refused: &Violation, relation: &Relation, row: Option<&KnownRow>, form
     let message = format!("duplicate key value violates unique constraint \"{}\"", index.name);
     let error = Error::new(state::UNIQUE_VIOLATION, message).about_constraint(&index.name);
     match row.and_then(|row| key_text(&index.columns(), relation, row, format)) {
-        Some(key) if index.keys.iter().all(|key| key.column().is_some()) => error.with_detail(format!("Key {key} already exists.")),
+        Some(key) if index.keys.iter().all(|key| key.column().is_some()) => {
+            error.with_detail(format!("Key {key} already exists."))
+        }
         _ => error,
     }
 }
@@ -155,10 +168,18 @@ fn key_text(columns: &[i16], relation: &Relation, row: &KnownRow, format: &Forma
 }
 
 /// `(a, b)=(1, 2)` for columns by place.
-pub(super) fn key_of<'v>(places: &[usize], relation: &Relation, values: impl Iterator<Item = &'v Datum>, format: &Format) -> String {
+pub(super) fn key_of<'v>(
+    places: &[usize],
+    relation: &Relation,
+    values: impl Iterator<Item = &'v Datum>,
+    format: &Format,
+) -> String {
     let names: Vec<&str> = places.iter().map(|place| relation.columns[*place].name.as_str()).collect();
-    let texts: Vec<String> =
-        places.iter().zip(values).map(|(place, value)| text_of(value.as_ref(), relation, *place, format)).collect();
+    let texts: Vec<String> = places
+        .iter()
+        .zip(values)
+        .map(|(place, value)| text_of(value.as_ref(), relation, *place, format))
+        .collect();
     format!("({})=({})", names.join(", "), texts.join(", "))
 }
 
@@ -171,8 +192,12 @@ fn text_of(value: DatumRef<'_>, relation: &Relation, place: usize, format: &Form
 }
 
 fn not_null(refused: &Violation, relation: &Relation, row: Option<&KnownRow>, format: &Format) -> Error {
-    let column = column_of(&refused.what, relation).map_or(refused.what.as_str(), |column| column.name.as_str());
-    let message = format!("null value in column \"{column}\" of relation \"{}\" violates not-null constraint", relation.name);
+    let column =
+        column_of(&refused.what, relation).map_or(refused.what.as_str(), |column| column.name.as_str());
+    let message = format!(
+        "null value in column \"{column}\" of relation \"{}\" violates not-null constraint",
+        relation.name
+    );
     with_row(Error::new(state::NOT_NULL_VIOLATION, message).about_column(column), relation, row, format)
 }
 
@@ -184,7 +209,8 @@ fn check(refused: &Violation, relation: &Relation, row: Option<&KnownRow>, forma
 
 /// Adds "Failing row contains", if the whole row is known.
 fn with_row(error: Error, relation: &Relation, row: Option<&KnownRow>, format: &Format) -> Error {
-    let Some(values) = row.and_then(|row| row.iter().map(Option::as_ref).collect::<Option<Vec<&Datum>>>()) else {
+    let Some(values) = row.and_then(|row| row.iter().map(Option::as_ref).collect::<Option<Vec<&Datum>>>())
+    else {
         return error;
     };
     let texts: Vec<String> = values
@@ -215,15 +241,21 @@ pub(super) fn of_definition(refused: &Violation, catalog: &Catalog) -> Error {
             Error::new(state::UNIQUE_VIOLATION, format!("could not create unique index \"{name}\""))
         }
         ViolationKind::NotNull => {
-            let owner = catalog.relations().find_map(|relation| Some((relation, column_of(&refused.what, relation)?)));
+            let owner = catalog
+                .relations()
+                .find_map(|relation| Some((relation, column_of(&refused.what, relation)?)));
             let (table, column) = match owner {
                 Some((relation, column)) => (relation.name.as_str(), column.name.as_str()),
                 None => refused.what.rsplit_once('.').unwrap_or(("", &refused.what)),
             };
-            Error::new(state::NOT_NULL_VIOLATION, format!("column \"{column}\" of relation \"{table}\" contains null values"))
+            Error::new(
+                state::NOT_NULL_VIOLATION,
+                format!("column \"{column}\" of relation \"{table}\" contains null values"),
+            )
         }
-        ViolationKind::Check => {
-            Error::new(state::CHECK_VIOLATION, format!("check constraint \"{}\" is violated by some row", refused.what))
-        }
+        ViolationKind::Check => Error::new(
+            state::CHECK_VIOLATION,
+            format!("check constraint \"{}\" is violated by some row", refused.what),
+        ),
     }
 }

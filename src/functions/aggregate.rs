@@ -191,11 +191,23 @@ fn any_bits() -> Box<dyn Aggregate> {
     Box::new(Bits { combine: |a, b| a | b, value: None })
 }
 
-const fn of(oid: Oid, name: &'static str, args: &'static [&'static Type], result: &'static Type, body: Body) -> Function {
+const fn of(
+    oid: Oid,
+    name: &'static str,
+    args: &'static [&'static Type],
+    result: &'static Type,
+    body: Body,
+) -> Function {
     Function::new(oid, name, args, result, body).kind(Kind::Aggregate).called_on_null()
 }
 
-const fn by_sqlite(oid: Oid, name: &'static str, args: &'static [&'static Type], result: &'static Type, template: &'static str) -> Function {
+const fn by_sqlite(
+    oid: Oid,
+    name: &'static str,
+    args: &'static [&'static Type],
+    result: &'static Type,
+    template: &'static str,
+) -> Function {
     of(oid, name, args, result, Body::Native(template))
 }
 

@@ -67,7 +67,10 @@ fn encode_base64(bytes: &[u8]) -> String {
             out.push('\n');
             column = 0;
         }
-        let group = chunk.iter().enumerate().fold(0u32, |sum, (place, byte)| sum | u32::from(*byte) << (16 - 8 * place));
+        let group = chunk
+            .iter()
+            .enumerate()
+            .fold(0u32, |sum, (place, byte)| sum | u32::from(*byte) << (16 - 8 * place));
         for place in 0..4 {
             let digit = BASE64[(group >> (18 - 6 * place) & 63) as usize];
             out.push(if place <= chunk.len() { digit as char } else { '=' });
@@ -86,7 +89,9 @@ fn decode_base64(text: &str) -> Result<Vec<u8>> {
                 padding += 1;
                 0
             }
-            _ if padding > 0 => bail!(INVALID_PARAMETER_VALUE, "unexpected \"=\" while decoding base64 sequence"),
+            _ if padding > 0 => {
+                bail!(INVALID_PARAMETER_VALUE, "unexpected \"=\" while decoding base64 sequence")
+            }
             _ => match BASE64.iter().position(|digit| *digit == c) {
                 Some(value) => value as u32,
                 None => bail!(
@@ -173,14 +178,15 @@ pub(super) const FUNCTIONS: &[Function] = &[
     scalar(3432, "gen_random_uuid", &[], &UUID, random_uuid).volatile(),
 ];
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn base64_goes_both_ways() {
-        for (bytes, text) in [(&b""[..], ""), (b"f", "Zg=="), (b"fo", "Zm8="), (b"foo", "Zm9v"), (b"foob", "Zm9vYg==")] {
+        for (bytes, text) in
+            [(&b""[..], ""), (b"f", "Zg=="), (b"fo", "Zm8="), (b"foo", "Zm9v"), (b"foob", "Zm9vYg==")]
+        {
             assert_eq!(encode_base64(bytes), text);
             assert_eq!(decode_base64(text).unwrap(), bytes);
         }

@@ -142,7 +142,8 @@ fn wrapped_oid(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
 fn round_to(args: &[DatumRef<'_>], low: i64, high: i64, sql_name: &str) -> Result<Datum> {
     let rounded = args[0].real().round_ties_even();
     // The upper limit of int8 is not a double; the next one is excluded.
-    let fits = rounded >= low as f64 && (rounded < high as f64 || (rounded <= high as f64 && high < i64::MAX));
+    let fits =
+        rounded >= low as f64 && (rounded < high as f64 || (rounded <= high as f64 && high < i64::MAX));
     if !fits {
         bail!(NUMERIC_VALUE_OUT_OF_RANGE, "{sql_name} out of range");
     }
@@ -268,7 +269,11 @@ fn date_as_timestamp(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
 
 fn date_as_timestamptz(args: &[DatumRef<'_>], env: &dyn Env) -> Result<Datum> {
     let local = date_to_timestamp(args[0].integer())?;
-    Ok(Datum::Integer(if timestamp::is_infinite(local) { local } else { env.format().time_zone.to_utc(local) }))
+    Ok(Datum::Integer(if timestamp::is_infinite(local) {
+        local
+    } else {
+        env.format().time_zone.to_utc(local)
+    }))
 }
 
 fn date_of(local: i64) -> Datum {
@@ -309,7 +314,11 @@ fn timestamptz_to_time(args: &[DatumRef<'_>], env: &dyn Env) -> Result<Datum> {
 
 fn timestamp_to_timestamptz(args: &[DatumRef<'_>], env: &dyn Env) -> Result<Datum> {
     let value = args[0].integer();
-    Ok(Datum::Integer(if timestamp::is_infinite(value) { value } else { env.format().time_zone.to_utc(value) }))
+    Ok(Datum::Integer(if timestamp::is_infinite(value) {
+        value
+    } else {
+        env.format().time_zone.to_utc(value)
+    }))
 }
 
 fn timestamptz_to_timestamp(args: &[DatumRef<'_>], env: &dyn Env) -> Result<Datum> {
@@ -352,7 +361,9 @@ fn jsonb_to_numeric(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
 }
 
 fn jsonb_to_int2(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
-    jsonb_number(args, "smallint")?.to_integer(i16::MIN.into(), i16::MAX.into(), "smallint").map(Datum::Integer)
+    jsonb_number(args, "smallint")?
+        .to_integer(i16::MIN.into(), i16::MAX.into(), "smallint")
+        .map(Datum::Integer)
 }
 
 fn jsonb_to_int4(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
@@ -461,10 +472,16 @@ pub static CASTS: &[Cast] = &[
     cast(Implicit, scalar(1370, "time_interval", &[&TIME], &INTERVAL, time_to_interval)),
     cast(Assignment, scalar(2029, "timestamp_date", &[&TIMESTAMP], &DATE, timestamp_to_date)),
     cast(Assignment, scalar(1316, "timestamp_time", &[&TIMESTAMP], &TIME, timestamp_to_time)),
-    cast(Implicit, scalar(2028, "timestamp_timestamptz", &[&TIMESTAMP], &TIMESTAMPTZ, timestamp_to_timestamptz).stable()),
+    cast(
+        Implicit,
+        scalar(2028, "timestamp_timestamptz", &[&TIMESTAMP], &TIMESTAMPTZ, timestamp_to_timestamptz).stable(),
+    ),
     cast(Assignment, scalar(1178, "timestamptz_date", &[&TIMESTAMPTZ], &DATE, timestamptz_to_date).stable()),
     cast(Assignment, scalar(2019, "timestamptz_time", &[&TIMESTAMPTZ], &TIME, timestamptz_to_time).stable()),
-    cast(Assignment, scalar(2027, "timestamptz_timestamp", &[&TIMESTAMPTZ], &TIMESTAMP, timestamptz_to_timestamp).stable()),
+    cast(
+        Assignment,
+        scalar(2027, "timestamptz_timestamp", &[&TIMESTAMPTZ], &TIMESTAMP, timestamptz_to_timestamp).stable(),
+    ),
     binary(&VARCHAR, &TEXT, Implicit),
     binary(&VARCHAR, &BPCHAR, Implicit),
     cast(Assignment, scalar(944, "varchar_char", &[&VARCHAR], &CHAR, first_character)),

@@ -5,8 +5,8 @@ use crate::bail;
 use crate::error::{Error, Result, state};
 use crate::types::boolean::BOOL;
 use crate::types::calendar::{
-    Civil, DAY_US, EPOCH_JULIAN_DAY, HOUR_US, MINUTE_US, SECOND_US, UNIX_EPOCH_DAYS, civil_from_days, day_of_week,
-    day_of_year, days_from_civil, days_of_month, iso_week, split,
+    Civil, DAY_US, EPOCH_JULIAN_DAY, HOUR_US, MINUTE_US, SECOND_US, UNIX_EPOCH_DAYS, civil_from_days,
+    day_of_week, day_of_year, days_from_civil, days_of_month, iso_week, split,
 };
 use crate::types::date::{self, DATE};
 use crate::types::float::{self, FLOAT8};
@@ -133,7 +133,8 @@ fn interval_timestamptz_add(args: &[DatumRef<'_>], env: &dyn Env) -> Result<Datu
 }
 
 fn timestamptz_subtract_interval(args: &[DatumRef<'_>], env: &dyn Env) -> Result<Datum> {
-    add_to_timestamptz(args[0].integer(), span(args[1]).negate()?, &env.format().time_zone).map(Datum::Integer)
+    add_to_timestamptz(args[0].integer(), span(args[1]).negate()?, &env.format().time_zone)
+        .map(Datum::Integer)
 }
 
 fn date_add_interval(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
@@ -465,9 +466,13 @@ fn date_part_of(days: i64, unit: Unit) -> Option<Part> {
 /// The parts that grow with time, which infinity has too.
 fn infinite_part(positive: bool, unit: Unit, name: &str, ty: &Type) -> Result<Part> {
     match unit {
-        Unit::Year | Unit::Decade | Unit::Century | Unit::Millennium | Unit::IsoYear | Unit::Julian | Unit::Epoch => {
-            Ok(Part::Infinite(positive))
-        }
+        Unit::Year
+        | Unit::Decade
+        | Unit::Century
+        | Unit::Millennium
+        | Unit::IsoYear
+        | Unit::Julian
+        | Unit::Epoch => Ok(Part::Infinite(positive)),
         Unit::TimeZone | Unit::TimeZoneHour | Unit::TimeZoneMinute if ty.oid == TIMESTAMP.oid => {
             unsupported_unit(name, ty)
         }
@@ -704,7 +709,8 @@ fn is_finite_timestamp(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
 fn make_date(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
     let [year, month, day] = [args[0].integer(), args[1].integer(), args[2].integer()];
     let astronomical = if year < 0 { year + 1 } else { year };
-    let is_date = year != 0 && (1..=12).contains(&month) && (1..=days_of_month(astronomical, month)).contains(&day);
+    let is_date =
+        year != 0 && (1..=12).contains(&month) && (1..=days_of_month(astronomical, month)).contains(&day);
     if !is_date {
         bail!(DATETIME_FIELD_OVERFLOW, "date field value out of range: {year}-{month:02}-{day:02}");
     }
@@ -727,7 +733,8 @@ fn make_time(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
 fn make_timestamp(args: &[DatumRef<'_>], env: &dyn Env) -> Result<Datum> {
     let days = make_date(&args[..3], env)?.as_ref().integer();
     let time = clock_us(args[3].integer(), args[4].integer(), args[5].real())?;
-    checked_timestamp(days.checked_mul(DAY_US).and_then(|midnight| midnight.checked_add(time))).map(Datum::Integer)
+    checked_timestamp(days.checked_mul(DAY_US).and_then(|midnight| midnight.checked_add(time)))
+        .map(Datum::Integer)
 }
 
 fn to_timestamp(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
@@ -736,7 +743,11 @@ fn to_timestamp(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
         bail!(DATETIME_FIELD_OVERFLOW, "timestamp cannot be NaN");
     }
     if seconds.is_infinite() {
-        return Ok(Datum::Integer(if seconds > 0.0 { timestamp::INFINITY } else { timestamp::NEGATIVE_INFINITY }));
+        return Ok(Datum::Integer(if seconds > 0.0 {
+            timestamp::INFINITY
+        } else {
+            timestamp::NEGATIVE_INFINITY
+        }));
     }
     let shifted = (seconds - (UNIX_EPOCH_DAYS * 86_400) as f64) * 1e6;
     let value = shifted.round_ties_even();
@@ -801,17 +812,74 @@ pub(super) const OPERATORS: &[Operator] = &[
     operator(1099, "-", scalar(1140, "date_mi", &[&DATE, &DATE], &INT4, date_subtract)),
     operator(1076, "+", scalar(2071, "date_pl_interval", &[&DATE, &INTERVAL], &TIMESTAMP, date_add_interval)),
     operator(2551, "+", scalar(2546, "interval_pl_date", &[&INTERVAL, &DATE], &TIMESTAMP, interval_date_add)),
-    operator(1077, "-", scalar(2072, "date_mi_interval", &[&DATE, &INTERVAL], &TIMESTAMP, date_subtract_interval)),
+    operator(
+        1077,
+        "-",
+        scalar(2072, "date_mi_interval", &[&DATE, &INTERVAL], &TIMESTAMP, date_subtract_interval),
+    ),
     operator(1360, "+", scalar(1272, "datetime_pl", &[&DATE, &TIME], &TIMESTAMP, date_add_time)),
     operator(1363, "+", scalar(1296, "timedate_pl", &[&TIME, &DATE], &TIMESTAMP, time_add_date)),
-    operator(2066, "+", scalar(2032, "timestamp_pl_interval", &[&TIMESTAMP, &INTERVAL], &TIMESTAMP, timestamp_add)),
-    operator(2553, "+", scalar(2548, "interval_pl_timestamp", &[&INTERVAL, &TIMESTAMP], &TIMESTAMP, interval_timestamp_add)),
-    operator(2068, "-", scalar(2033, "timestamp_mi_interval", &[&TIMESTAMP, &INTERVAL], &TIMESTAMP, timestamp_subtract_interval)),
-    operator(2067, "-", scalar(2031, "timestamp_mi", &[&TIMESTAMP, &TIMESTAMP], &INTERVAL, timestamp_subtract)),
-    operator(1327, "+", scalar(1189, "timestamptz_pl_interval", &[&TIMESTAMPTZ, &INTERVAL], &TIMESTAMPTZ, timestamptz_add).stable()),
-    operator(2554, "+", scalar(2549, "interval_pl_timestamptz", &[&INTERVAL, &TIMESTAMPTZ], &TIMESTAMPTZ, interval_timestamptz_add).stable()),
-    operator(1329, "-", scalar(1190, "timestamptz_mi_interval", &[&TIMESTAMPTZ, &INTERVAL], &TIMESTAMPTZ, timestamptz_subtract_interval).stable()),
-    operator(1328, "-", scalar(1188, "timestamptz_mi", &[&TIMESTAMPTZ, &TIMESTAMPTZ], &INTERVAL, timestamp_subtract)),
+    operator(
+        2066,
+        "+",
+        scalar(2032, "timestamp_pl_interval", &[&TIMESTAMP, &INTERVAL], &TIMESTAMP, timestamp_add),
+    ),
+    operator(
+        2553,
+        "+",
+        scalar(2548, "interval_pl_timestamp", &[&INTERVAL, &TIMESTAMP], &TIMESTAMP, interval_timestamp_add),
+    ),
+    operator(
+        2068,
+        "-",
+        scalar(
+            2033,
+            "timestamp_mi_interval",
+            &[&TIMESTAMP, &INTERVAL],
+            &TIMESTAMP,
+            timestamp_subtract_interval,
+        ),
+    ),
+    operator(
+        2067,
+        "-",
+        scalar(2031, "timestamp_mi", &[&TIMESTAMP, &TIMESTAMP], &INTERVAL, timestamp_subtract),
+    ),
+    operator(
+        1327,
+        "+",
+        scalar(1189, "timestamptz_pl_interval", &[&TIMESTAMPTZ, &INTERVAL], &TIMESTAMPTZ, timestamptz_add)
+            .stable(),
+    ),
+    operator(
+        2554,
+        "+",
+        scalar(
+            2549,
+            "interval_pl_timestamptz",
+            &[&INTERVAL, &TIMESTAMPTZ],
+            &TIMESTAMPTZ,
+            interval_timestamptz_add,
+        )
+        .stable(),
+    ),
+    operator(
+        1329,
+        "-",
+        scalar(
+            1190,
+            "timestamptz_mi_interval",
+            &[&TIMESTAMPTZ, &INTERVAL],
+            &TIMESTAMPTZ,
+            timestamptz_subtract_interval,
+        )
+        .stable(),
+    ),
+    operator(
+        1328,
+        "-",
+        scalar(1188, "timestamptz_mi", &[&TIMESTAMPTZ, &TIMESTAMPTZ], &INTERVAL, timestamp_subtract),
+    ),
     operator(1800, "+", scalar(1747, "time_pl_interval", &[&TIME, &INTERVAL], &TIME, time_add_interval)),
     operator(1849, "+", scalar(1848, "interval_pl_time", &[&INTERVAL, &TIME], &TIME, interval_time_add)),
     operator(1801, "-", scalar(1748, "time_mi_interval", &[&TIME, &INTERVAL], &TIME, time_subtract_interval)),

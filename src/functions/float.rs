@@ -36,7 +36,10 @@ fn pair(args: &[DatumRef<'_>]) -> (f64, f64) {
 }
 
 /// An operation on doubles, or on floats, which are stored as doubles.
-fn compute<const SINGLE: bool>(args: &[DatumRef<'_>], operation: fn(f64, f64) -> Result<f64>) -> Result<Datum> {
+fn compute<const SINGLE: bool>(
+    args: &[DatumRef<'_>],
+    operation: fn(f64, f64) -> Result<f64>,
+) -> Result<Datum> {
     let (a, b) = pair(args);
     let exact = operation(a, b)?;
     if !SINGLE {

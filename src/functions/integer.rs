@@ -156,7 +156,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     scalar(5047, "lcm", BIG, &INT8, least_common_multiple::<Big>),
     scalar(2089, "to_hex", &[&INT4], &TEXT, to_hex_plain),
     scalar(2090, "to_hex", &[&INT8], &TEXT, to_hex),
-    scalar(1599, "setseed", &[&crate::types::float::FLOAT8], &crate::types::record::VOID, random_seed).volatile(),
+    scalar(1599, "setseed", &[&crate::types::float::FLOAT8], &crate::types::record::VOID, random_seed)
+        .volatile(),
 ];
 
 pub(super) const OPERATORS: &[Operator] = &[

@@ -72,9 +72,9 @@ fn equal(a: &Json, b: &Json) -> bool {
 /// `@>`: every member and element of `part` is in `whole`; a scalar is in an array that has it.
 fn contains(whole: &Json, part: &Json, is_top: bool) -> bool {
     match (whole, part) {
-        (Json::Object(_), Json::Object(pairs)) => {
-            pairs.iter().all(|(key, value)| whole.member(key).is_some_and(|inner| contains(inner, value, false)))
-        }
+        (Json::Object(_), Json::Object(pairs)) => pairs
+            .iter()
+            .all(|(key, value)| whole.member(key).is_some_and(|inner| contains(inner, value, false))),
         (Json::Array(items), Json::Array(parts)) => {
             parts.iter().all(|part| items.iter().any(|item| contains(item, part, false)))
         }
@@ -123,9 +123,9 @@ fn jsonb_delete_key(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
     let key = args[1].text();
     Ok(match parsed(args[0]) {
         Json::Object(pairs) => Json::Object(pairs.into_iter().filter(|(name, _)| name != key).collect()),
-        Json::Array(items) => {
-            Json::Array(items.into_iter().filter(|item| !matches!(item, Json::String(text) if text == key)).collect())
-        }
+        Json::Array(items) => Json::Array(
+            items.into_iter().filter(|item| !matches!(item, Json::String(text) if text == key)).collect(),
+        ),
         _ => bail!(INVALID_PARAMETER_VALUE, "cannot delete from scalar"),
     }
     .to_datum())

@@ -117,7 +117,13 @@ impl Function {
         format!("{}_{}", self.name, self.oid)
     }
 
-    const fn new(oid: Oid, name: &'static str, args: &'static [&'static Type], result: &'static Type, body: Body) -> Function {
+    const fn new(
+        oid: Oid,
+        name: &'static str,
+        args: &'static [&'static Type],
+        result: &'static Type,
+        body: Body,
+    ) -> Function {
         Function {
             oid,
             name,
@@ -176,17 +182,34 @@ impl Function {
 }
 
 /// Rust code for a function that is immutable and strict.
-const fn scalar(oid: Oid, name: &'static str, args: &'static [&'static Type], result: &'static Type, body: ScalarBody) -> Function {
+const fn scalar(
+    oid: Oid,
+    name: &'static str,
+    args: &'static [&'static Type],
+    result: &'static Type,
+    body: ScalarBody,
+) -> Function {
     Function::new(oid, name, args, result, Body::Scalar(body))
 }
 
 /// A SQLite template for a function that is immutable and strict.
-const fn native(oid: Oid, name: &'static str, args: &'static [&'static Type], result: &'static Type, template: &'static str) -> Function {
+const fn native(
+    oid: Oid,
+    name: &'static str,
+    args: &'static [&'static Type],
+    result: &'static Type,
+    template: &'static str,
+) -> Function {
     Function::new(oid, name, args, result, Body::Native(template))
 }
 
 /// A function of PostgreSQL that is not there yet.
-const fn lacking(oid: Oid, name: &'static str, args: &'static [&'static Type], result: &'static Type) -> Function {
+const fn lacking(
+    oid: Oid,
+    name: &'static str,
+    args: &'static [&'static Type],
+    result: &'static Type,
+) -> Function {
     Function::new(oid, name, args, result, Body::Lacking)
 }
 

@@ -50,7 +50,10 @@ fn numerics(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Rows> {
 }
 
 /// Timestamps by an interval; months are not all of one length, so each step is an addition.
-fn timestamps(args: &[DatumRef<'_>], add: impl Fn(i64, Interval) -> Result<i64> + Send + 'static) -> Result<Rows> {
+fn timestamps(
+    args: &[DatumRef<'_>],
+    add: impl Fn(i64, Interval) -> Result<i64> + Send + 'static,
+) -> Result<Rows> {
     let (start, stop) = (args[0].integer(), args[1].integer());
     let step = Interval::from_stored(args[2].text());
     let rising = match step.span_us() {

@@ -6,7 +6,13 @@ use crate::types::integer::{INT4, INT8};
 use crate::types::record::ANYELEMENT;
 use crate::types::{Oid, Type};
 
-const fn window(oid: Oid, name: &'static str, args: &'static [&'static Type], result: &'static Type, template: &'static str) -> Function {
+const fn window(
+    oid: Oid,
+    name: &'static str,
+    args: &'static [&'static Type],
+    result: &'static Type,
+    template: &'static str,
+) -> Function {
     Function::new(oid, name, args, result, Body::Native(template)).kind(Kind::Window).called_on_null()
 }
 

@@ -9,7 +9,9 @@ use openraft::storage::{IOFlushed, LogState, RaftLogStorage};
 use openraft::{OptionalSend, RaftLogReader};
 use tokio::sync::oneshot;
 
-use super::types::{RaftEntry, RaftLogId, RaftVoteOf, Types, log_id, raft_entry, raft_log_id, raft_vote, stored_entry, vote};
+use super::types::{
+    RaftEntry, RaftLogId, RaftVoteOf, Types, log_id, raft_entry, raft_log_id, raft_vote, stored_entry, vote,
+};
 use crate::storage::{LogFile, LogPayload, OnFlushed};
 
 /// Bytes of entries read at once for a follower or for applying; at least one entry is.

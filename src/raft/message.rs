@@ -2,7 +2,9 @@
 
 use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, VoteRequest, VoteResponse};
 
-use super::types::{RaftEntry, RaftLogId, RaftVoteOf, Types, log_id, raft_entry, raft_log_id, raft_vote, stored_entry, vote};
+use super::types::{
+    RaftEntry, RaftLogId, RaftVoteOf, Types, log_id, raft_entry, raft_log_id, raft_vote, stored_entry, vote,
+};
 use crate::bail;
 use crate::error::{Error, Result, state};
 use crate::storage::{LogId, LogPayload, StoredVote};
@@ -263,8 +265,12 @@ mod tests {
             RaftEntry { log_id: id(9), payload: EntryPayload::Normal(Proposal(vec![1, 2, 3].into())) },
         ];
         let vote = raft_vote(StoredVote { term: 3, node: Some(2), committed: true });
-        let request =
-            AppendEntriesRequest { vote, prev_log_id: Some(id(7)), entries: entries.clone(), leader_commit: None };
+        let request = AppendEntriesRequest {
+            vote,
+            prev_log_id: Some(id(7)),
+            entries: entries.clone(),
+            leader_commit: None,
+        };
         let bytes = Request::Append(request).encode();
         match Request::decode(&bytes).unwrap() {
             Request::Append(read) => {

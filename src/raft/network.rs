@@ -54,7 +54,11 @@ impl Connection {
 impl RaftNetworkV2<Types> for Connection {
     type SnapshotData = ();
 
-    async fn append_entries(&mut self, rpc: AppendEntriesRequest<Types>, option: RPCOption) -> Result<Appended, RPCError<Types>> {
+    async fn append_entries(
+        &mut self,
+        rpc: AppendEntriesRequest<Types>,
+        option: RPCOption,
+    ) -> Result<Appended, RPCError<Types>> {
         self.call(Request::Append(rpc), &option, message::decode_appended).await
     }
 
@@ -62,7 +66,11 @@ impl RaftNetworkV2<Types> for Connection {
         self.call(Request::Vote(rpc), &option, message::decode_voted).await
     }
 
-    async fn pre_vote(&mut self, rpc: VoteRequest<Types>, option: RPCOption) -> Result<Voted, RPCError<Types>> {
+    async fn pre_vote(
+        &mut self,
+        rpc: VoteRequest<Types>,
+        option: RPCOption,
+    ) -> Result<Voted, RPCError<Types>> {
         self.call(Request::PreVote(rpc), &option, message::decode_voted).await
     }
 
@@ -84,7 +92,8 @@ pub(super) struct Answers(pub(super) Raft);
 #[async_trait]
 impl Service for Answers {
     async fn answer(&self, request: Vec<u8>) -> Result<Vec<u8>> {
-        let stopped = |error: &dyn std::fmt::Display| Error::internal(format!("raft does not answer: {error}"));
+        let stopped =
+            |error: &dyn std::fmt::Display| Error::internal(format!("raft does not answer: {error}"));
         match Request::decode(&request)? {
             Request::Append(request) => {
                 let answer = self.0.append_entries(request).await.map_err(|error| stopped(&error))?;

@@ -103,7 +103,8 @@ fn config(options: &Options) -> Result<Arc<Config>> {
         enable_leader_restore: Some(true),
         ..Config::default()
     };
-    let config = config.validate().map_err(|error| Error::new(state::INVALID_PARAMETER_VALUE, error.to_string()))?;
+    let config =
+        config.validate().map_err(|error| Error::new(state::INVALID_PARAMETER_VALUE, error.to_string()))?;
     Ok(Arc::new(config))
 }
 
@@ -123,9 +124,15 @@ impl RaftNode {
         transport: Arc<dyn Transport>,
     ) -> Result<Arc<RaftNode>> {
         let state_machine = StateMachine::open(databases.clone())?;
-        let raft = Raft::new(options.node_id, config(&options)?, Network(transport), LogStore(log.clone()), state_machine)
-            .await
-            .map_err(|error| Error::internal(format!("raft could not start: {error}")))?;
+        let raft = Raft::new(
+            options.node_id,
+            config(&options)?,
+            Network(transport),
+            LogStore(log.clone()),
+            state_machine,
+        )
+        .await
+        .map_err(|error| Error::internal(format!("raft could not start: {error}")))?;
         Ok(Arc::new(RaftNode { raft, databases, log, options }))
     }
 
@@ -138,7 +145,10 @@ impl RaftNode {
     pub async fn initialise(&self, members: &[(u64, String)]) -> Result<()> {
         let members: BTreeMap<u64, BasicNode> =
             members.iter().map(|(id, address)| (*id, BasicNode::new(address))).collect();
-        self.raft.initialize(members).await.map_err(|error| Error::internal(format!("the group could not be founded: {error}")))
+        self.raft
+            .initialize(members)
+            .await
+            .map_err(|error| Error::internal(format!("the group could not be founded: {error}")))
     }
 
     /// The service that answers other nodes.
@@ -169,11 +179,9 @@ impl RaftNode {
         if self.is_alone() {
             return Ok(self.databases.applied().borrow().index);
         }
-        let (read, _) = self
-            .raft
-            .get_read_log_id(ReadPolicy::ReadIndex)
-            .await
-            .map_err(|error| Error::new(state::CANNOT_CONNECT_NOW, format!("this node cannot serve reads now: {error}")))?;
+        let (read, _) = self.raft.get_read_log_id(ReadPolicy::ReadIndex).await.map_err(|error| {
+            Error::new(state::CANNOT_CONNECT_NOW, format!("this node cannot serve reads now: {error}"))
+        })?;
         Ok(read.log_id().index())
     }
 

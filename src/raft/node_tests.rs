@@ -148,7 +148,11 @@ struct Group {
 impl Group {
     fn new() -> Group {
         Group {
-            runtime: tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap(),
+            runtime: tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(2)
+                .enable_all()
+                .build()
+                .unwrap(),
             directory: tempfile::tempdir().unwrap(),
             cables: Arc::default(),
             members: HashMap::new(),
@@ -166,10 +170,16 @@ impl Group {
     /// The member that leads in the highest term and is connected, waiting for one if need be.
     async fn leader(&self) -> &Member {
         for _ in 0..500 {
-            let connected = self.members.iter().filter(|(id, _)| !self.cables.cut.lock().unwrap().contains(&format!("node{id}")));
-            let leading = connected.map(|(_, member)| member).filter(|member| member.node.status().role == "leader");
+            let connected = self
+                .members
+                .iter()
+                .filter(|(id, _)| !self.cables.cut.lock().unwrap().contains(&format!("node{id}")));
+            let leading =
+                connected.map(|(_, member)| member).filter(|member| member.node.status().role == "leader");
             if let Some(leader) = leading.max_by_key(|member| member.node.status().term)
-                && tokio::time::timeout(Duration::from_secs(2), leader.node.wait_until_ready()).await.is_ok_and(|ready| ready.is_ok())
+                && tokio::time::timeout(Duration::from_secs(2), leader.node.wait_until_ready())
+                    .await
+                    .is_ok_and(|ready| ready.is_ok())
             {
                 return leader;
             }
@@ -187,7 +197,8 @@ impl Group {
                 Ok(String::new())
             }
             "found" => {
-                let members: Vec<(u64, String)> = self.members.keys().map(|id| (*id, format!("node{id}"))).collect();
+                let members: Vec<(u64, String)> =
+                    self.members.keys().map(|id| (*id, format!("node{id}"))).collect();
                 let first = self.members.values().next().ok_or("no member")?;
                 first.node.initialise(&members).await?;
                 Ok(String::new())
@@ -209,7 +220,8 @@ impl Group {
             "write_on_cut" => {
                 let cut = self.cables.cut.lock().unwrap().iter().next().cloned().ok_or("nobody is cut")?;
                 let id: u64 = cut.trim_start_matches("node").parse()?;
-                let attempt = tokio::time::timeout(Duration::from_millis(300), write(&self.members[&id], arguments));
+                let attempt =
+                    tokio::time::timeout(Duration::from_millis(300), write(&self.members[&id], arguments));
                 Ok(match attempt.await {
                     Ok(Ok(_)) => "committed".into(),
                     Ok(Err(error)) => error.to_string(),
@@ -248,7 +260,8 @@ impl Runner for Group {
         while let Some(argument) = consumer.next_pos() {
             arguments.push(argument);
         }
-        let runtime = std::mem::replace(&mut self.runtime, tokio::runtime::Builder::new_current_thread().build()?);
+        let runtime =
+            std::mem::replace(&mut self.runtime, tokio::runtime::Builder::new_current_thread().build()?);
         let outcome = runtime.block_on(self.command(&command.name, &arguments));
         self.runtime = runtime;
         outcome
@@ -259,7 +272,8 @@ impl Runner for Group {
 fn scripts() {
     for entry in std::fs::read_dir("src/raft/scripts").unwrap() {
         let path = entry.unwrap().path();
-        goldenscript::run(&mut Group::new(), &path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        goldenscript::run(&mut Group::new(), &path)
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     }
 }
 
@@ -277,7 +291,9 @@ async fn three_nodes_agree_over_tcp() {
     }
     members[0].node.initialise(&addresses).await.unwrap();
     members[0].node.wait_until_ready().await.unwrap();
-    let index = write(&members[0], &["CREATE TABLE t (a INTEGER) STRICT", "INSERT INTO t VALUES (1), (2)"]).await.unwrap();
+    let index = write(&members[0], &["CREATE TABLE t (a INTEGER) STRICT", "INSERT INTO t VALUES (1), (2)"])
+        .await
+        .unwrap();
     for member in &members {
         member.node.wait_applied(index).await.unwrap();
         assert_eq!(rows(member, "t").await, "[Integer(1)] [Integer(2)]");

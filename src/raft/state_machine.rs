@@ -8,11 +8,14 @@ use std::io;
 use std::sync::Arc;
 
 use futures_util::{Stream, StreamExt};
+use openraft::OptionalSend;
 use openraft::entry::EntryPayload;
 use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine, Snapshot, SnapshotMeta};
-use openraft::OptionalSend;
 
-use super::types::{Leader, Proposal, RaftLogId, StoredMembership, Types, log_id, membership_text, raft_log_id, read_membership};
+use super::types::{
+    Leader, Proposal, RaftLogId, StoredMembership, Types, log_id, membership_text, raft_log_id,
+    read_membership,
+};
 use crate::error::{Error, Result};
 use crate::storage::{Databases, LogId};
 use crate::telemetry;
@@ -50,9 +53,11 @@ impl StateMachine {
 
     async fn keep_membership(&mut self, membership: StoredMembership) -> Result<()> {
         let id = membership.log_id().as_ref().map(log_id).unwrap_or_default();
-        let text = format!("{} {} {}\n{}", id.term, id.node, id.index, membership_text(membership.membership()));
+        let text =
+            format!("{} {} {}\n{}", id.term, id.node, id.index, membership_text(membership.membership()));
         let databases = self.databases.clone();
-        let kept = tokio::task::spawn_blocking(move || databases.directory().keep_fact(MEMBERSHIP, &text)).await;
+        let kept =
+            tokio::task::spawn_blocking(move || databases.directory().keep_fact(MEMBERSHIP, &text)).await;
         kept.map_err(|_| Error::internal("a write was stopped"))??;
         self.membership = membership;
         Ok(())
@@ -64,7 +69,10 @@ fn stored_membership(text: &str) -> Result<StoredMembership> {
     let (id, membership) = text.split_once('\n').unwrap_or((text, ""));
     let numbers: Vec<u64> = id.split(' ').filter_map(|number| number.parse().ok()).collect();
     let [term, node, index] = numbers[..] else {
-        return Err(Error::new(crate::error::state::DATA_CORRUPTED, "the data directory's file node/membership is damaged"));
+        return Err(Error::new(
+            crate::error::state::DATA_CORRUPTED,
+            "the data directory's file node/membership is damaged",
+        ));
     };
     Ok(StoredMembership::new(Some(raft_log_id(LogId { term, node, index })), read_membership(membership)?))
 }
@@ -86,7 +94,9 @@ impl RaftStateMachine<Types> for StateMachine {
             let id = log_id(&entry.log_id);
             match entry.payload {
                 EntryPayload::Blank => self.databases.advance(id),
-                EntryPayload::Normal(Proposal(bytes)) => self.databases.apply(id, &bytes).await.map_err(io_error)?,
+                EntryPayload::Normal(Proposal(bytes)) => {
+                    self.databases.apply(id, &bytes).await.map_err(io_error)?
+                }
                 EntryPayload::Membership(membership) => {
                     let stored = StoredMembership::new(Some(entry.log_id), membership);
                     self.keep_membership(stored).await.map_err(io_error)?;

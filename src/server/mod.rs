@@ -60,11 +60,20 @@ impl Server {
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let directory = DataDirectory::open(&config.data)?;
-        let log = LogFile::open(&directory.log())
-            .map_err(|error| Error::new(state::IO_ERROR, format!("could not open the log in \"{}\": {error}", directory.log().display())))?;
+        let log = LogFile::open(&directory.log()).map_err(|error| {
+            Error::new(
+                state::IO_ERROR,
+                format!("could not open the log in \"{}\": {error}", directory.log().display()),
+            )
+        })?;
         let databases = Arc::new(Databases::open(directory, random.clone())?);
-        let options = raft::Options { node_id: NODE_ID, log_bytes_max: config.log_bytes_max, ..raft::Options::default() };
-        let node = RaftNode::start(options, databases.clone(), Arc::new(log), Arc::new(Tcp::default())).await?;
+        let options = raft::Options {
+            node_id: NODE_ID,
+            log_bytes_max: config.log_bytes_max,
+            ..raft::Options::default()
+        };
+        let node =
+            RaftNode::start(options, databases.clone(), Arc::new(log), Arc::new(Tcp::default())).await?;
         let own = (NODE_ID, config.listen.to_string());
         let cluster = Arc::new(Cluster::join(node.clone(), own).await?);
         let engine = Engine::new(databases.clone(), Arc::new(Replicated(node.clone())));
@@ -132,5 +141,7 @@ impl Server {
 }
 
 fn local_address(listener: &TcpListener) -> Result<SocketAddr> {
-    listener.local_addr().map_err(|error| Error::new(state::IO_ERROR, format!("a listening socket has no address: {error}")))
+    listener
+        .local_addr()
+        .map_err(|error| Error::new(state::IO_ERROR, format!("a listening socket has no address: {error}")))
 }

@@ -28,7 +28,10 @@ impl Formats {
         let is_binary = |code: &i16| match code {
             0 => Ok(false),
             1 => Ok(true),
-            _ => Err(Error::new(crate::error::state::INVALID_PARAMETER_VALUE, format!("unsupported format code: {code}"))),
+            _ => Err(Error::new(
+                crate::error::state::INVALID_PARAMETER_VALUE,
+                format!("unsupported format code: {code}"),
+            )),
         };
         Ok(match codes {
             [] => Formats::TEXT,

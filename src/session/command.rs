@@ -37,8 +37,14 @@ impl Session {
     }
 
     /// Runs a statement without a plan.
-    pub(super) async fn start_command(&mut self, prepared: &Arc<Prepared>, client: &mut dyn Client) -> Result<Started> {
-        let (Some(parsed), Some(shared)) = (prepared.parsed(), prepared.shared()) else { return Ok(Started::done("")) };
+    pub(super) async fn start_command(
+        &mut self,
+        prepared: &Arc<Prepared>,
+        client: &mut dyn Client,
+    ) -> Result<Started> {
+        let (Some(parsed), Some(shared)) = (prepared.parsed(), prepared.shared()) else {
+            return Ok(Started::done(""));
+        };
         if let Some(command) = sql::refuses_transaction_block(&parsed.statement)
             && (self.status() != Status::Idle || self.is_multiple)
         {
@@ -72,15 +78,23 @@ impl Session {
                 self.copy(copy, parsed, client).await
             }
             Statement::CreateDatabase { name } => self.create_database(name).await,
-            Statement::DropDatabase { name, if_exists, .. } => self.drop_database(name, *if_exists, client).await,
+            Statement::DropDatabase { name, if_exists, .. } => {
+                self.drop_database(name, *if_exists, client).await
+            }
             Statement::Explain(explained) => self.explain(explained, parsed).await,
-            Statement::Vacuum { tables, .. } => self.look_up_tables(tables).await.map(|()| Started::done("VACUUM")),
-            Statement::Analyze { tables } => self.look_up_tables(tables).await.map(|()| Started::done("ANALYZE")),
+            Statement::Vacuum { tables, .. } => {
+                self.look_up_tables(tables).await.map(|()| Started::done("VACUUM"))
+            }
+            Statement::Analyze { tables } => {
+                self.look_up_tables(tables).await.map(|()| Started::done("ANALYZE"))
+            }
             Statement::Checkpoint => Ok(Started::done("CHECKPOINT")),
             Statement::Lock { tables } => self.lock(tables).await,
             Statement::Nothing { tag } => Ok(Started::done(*tag)),
             Statement::Refused(error) => Err(error.clone()),
-            Statement::Prepare { name, types, statement } => self.prepare(name, types, statement, shared).await,
+            Statement::Prepare { name, types, statement } => {
+                self.prepare(name, types, statement, shared).await
+            }
             Statement::Deallocate(name) => self.deallocate(name.as_deref()),
             statement => self.settings_command(statement, client),
         }
@@ -96,7 +110,9 @@ impl Session {
                 }
                 self.set_modes(*modes).map(|()| Started::done("SET"))
             }
-            Statement::SetTransaction { session: true, modes } => self.set_session_modes(*modes).map(|()| Started::done("SET")),
+            Statement::SetTransaction { session: true, modes } => {
+                self.set_session_modes(*modes).map(|()| Started::done("SET"))
+            }
             Statement::Set { name, value, local } => {
                 if *local && self.status() == Status::Idle && !self.is_multiple {
                     let message = "SET LOCAL can only be used in transaction blocks";
@@ -149,13 +165,18 @@ impl Session {
 
     fn show(&mut self, name: Option<&str>) -> Result<Started> {
         let mut rows = self.connection.spool();
-        let columns = self.command_columns(Some(&Statement::Show(name.map(str::to_owned)))).unwrap_or_default();
+        let columns =
+            self.command_columns(Some(&Statement::Show(name.map(str::to_owned)))).unwrap_or_default();
         match name {
             Some(name) => rows.push(&[DatumRef::Text(&self.shown(name)?)])?,
             None => {
                 for setting in settings::ALL {
                     let value = self.shown(setting.name)?;
-                    rows.push(&[DatumRef::Text(setting.name), DatumRef::Text(&value), DatumRef::Text(setting.doc)])?;
+                    rows.push(&[
+                        DatumRef::Text(setting.name),
+                        DatumRef::Text(&value),
+                        DatumRef::Text(setting.doc),
+                    ])?;
                 }
             }
         }
@@ -183,7 +204,8 @@ impl Session {
     }
 
     async fn define(&mut self, parsed: &Parsed, client: &mut dyn Client) -> Result<Started> {
-        let (name, statement) = (sql::lexical::first_word(parsed.text()).to_ascii_uppercase(), &parsed.statement);
+        let (name, statement) =
+            (sql::lexical::first_word(parsed.text()).to_ascii_uppercase(), &parsed.statement);
         self.require_writable(&name)?;
         // Errors that need no writer are found before waiting for it.
         let early = self.current_scope().await?;
@@ -200,7 +222,13 @@ impl Session {
         Ok(Started::done(definition.tag))
     }
 
-    async fn prepare(&mut self, name: &str, types: &[DataType], statement: &Parsed, outer: &Arc<Parsed>) -> Result<Started> {
+    async fn prepare(
+        &mut self,
+        name: &str,
+        types: &[DataType],
+        statement: &Parsed,
+        outer: &Arc<Parsed>,
+    ) -> Result<Started> {
         if self.prepared.contains_key(name) {
             bail!(DUPLICATE_PSTATEMENT, "prepared statement \"{name}\" already exists");
         }
@@ -237,15 +265,24 @@ impl Session {
         self.note_run();
         let (types, _) = self.shape(&executed).await?;
         if types.len() != arguments.len() {
-            let error = Error::new(state::SYNTAX_ERROR, format!("wrong number of parameters for prepared statement \"{name}\""));
-            return Err(error.with_detail(format!("Expected {} parameters but got {}.", types.len(), arguments.len())));
+            let error = Error::new(
+                state::SYNTAX_ERROR,
+                format!("wrong number of parameters for prepared statement \"{name}\""),
+            );
+            return Err(error.with_detail(format!(
+                "Expected {} parameters but got {}.",
+                types.len(),
+                arguments.len()
+            )));
         }
         let Some(parsed) = prepared.parsed() else { return Ok(Started::done("")) };
         let values = if arguments.is_empty() {
             Vec::new()
         } else {
             let scope = self.current_scope().await?;
-            let query = sql::with_stack(parsed.extent, || sql::plan_arguments(arguments, &types, &scope.context(&parsed.source)))?;
+            let query = sql::with_stack(parsed.extent, || {
+                sql::plan_arguments(arguments, &types, &scope.context(&parsed.source))
+            })?;
             self.one_row(&query).await?
         };
         self.start_plan(&executed, &values).await
@@ -288,14 +325,20 @@ impl Session {
         Ok(Started::done("CREATE DATABASE"))
     }
 
-    async fn drop_database(&mut self, name: &str, if_exists: bool, client: &mut dyn Client) -> Result<Started> {
+    async fn drop_database(
+        &mut self,
+        name: &str,
+        if_exists: bool,
+        client: &mut dyn Client,
+    ) -> Result<Started> {
         self.require_writable("DROP DATABASE")?;
         let scope = self.current_scope().await?;
         let environment = scope.environment();
         let lock_timeout = self.shared.settings().derived().lock_timeout;
         let patience = Patience { cancel: &self.shared.cancel, deadline: self.deadline, lock_timeout };
         let surroundings = scope.surroundings(&environment);
-        let existed = self.shared.engine.drop_database(name, &self.connection, &surroundings, &patience).await?;
+        let existed =
+            self.shared.engine.drop_database(name, &self.connection, &surroundings, &patience).await?;
         match (existed, if_exists) {
             (false, false) => bail!(INVALID_CATALOG_NAME, "database \"{name}\" does not exist"),
             (false, true) => {
@@ -335,16 +378,27 @@ impl Session {
         };
         self.note_run();
         let scope = self.current_scope().await?;
-        let plan = sql::with_stack(parsed.extent, || sql::plan(statement, *overriding, &[], &scope.context(&parsed.source)))?;
+        let plan = sql::with_stack(parsed.extent, || {
+            sql::plan(statement, *overriding, &[], &scope.context(&parsed.source))
+        })?;
         let mut lines = Vec::new();
         match &plan.action {
-            Action::Read(query) | Action::ReadOnWriter(query) => lines.extend(self.explain_lines(query).await?),
+            Action::Read(query) | Action::ReadOnWriter(query) => {
+                lines.extend(self.explain_lines(query).await?)
+            }
             Action::Modify(modify) => {
                 lines.push(format!("{} on {}", capitalised(plan.verb), modify.relation.name));
                 if let Some(source) = &modify.source {
-                    lines.extend(self.explain_lines(source).await?.into_iter().map(|line| format!("  ->  {line}")));
+                    lines.extend(
+                        self.explain_lines(source).await?.into_iter().map(|line| format!("  ->  {line}")),
+                    );
                 }
-                lines.extend(self.explain_lines(&modify.statement).await?.into_iter().map(|line| format!("  ->  {line}")));
+                lines.extend(
+                    self.explain_lines(&modify.statement)
+                        .await?
+                        .into_iter()
+                        .map(|line| format!("  ->  {line}")),
+                );
             }
         }
         let mut rows = self.connection.spool();
@@ -356,12 +410,14 @@ impl Session {
 
     /// The plan SQLite chose, a step a line, indented by its place in the tree.
     async fn explain_lines(&mut self, query: &SqliteStatement) -> Result<Vec<String>> {
-        let explained = SqliteStatement { sql: format!("EXPLAIN QUERY PLAN {}", query.sql).into(), bindings: Vec::new() };
+        let explained =
+            SqliteStatement { sql: format!("EXPLAIN QUERY PLAN {}", query.sql).into(), bindings: Vec::new() };
         let rows = self.all_rows(&explained).await?.into_rows()?;
         let mut depths = std::collections::HashMap::from([(0, 0)]);
         let mut lines = Vec::new();
         for row in rows {
-            let (Some(Datum::Integer(id)), Some(Datum::Integer(parent)), Some(Datum::Text(what))) = (row.first(), row.get(1), row.get(3))
+            let (Some(Datum::Integer(id)), Some(Datum::Integer(parent)), Some(Datum::Text(what))) =
+                (row.first(), row.get(1), row.get(3))
             else {
                 continue;
             };
@@ -382,6 +438,10 @@ fn capitalised(word: &str) -> String {
     format!("{first}{}", rest.to_ascii_lowercase())
 }
 
-fn plan_definition(scope: &super::scope::Scope, parsed: &Parsed, statement: &Statement) -> Result<Definition> {
+fn plan_definition(
+    scope: &super::scope::Scope,
+    parsed: &Parsed,
+    statement: &Statement,
+) -> Result<Definition> {
     sql::with_stack(parsed.extent, || sql::define(statement, &scope.context(&parsed.source)))
 }

@@ -19,10 +19,17 @@ use crate::types::{Datum, DatumRef, Format, RowSink, text};
 const SHOWN_BYTES_MAX: usize = 100;
 
 impl Session {
-    pub(super) async fn copy(&mut self, copy: &Copy, parsed: &Parsed, client: &mut dyn Client) -> Result<Started> {
+    pub(super) async fn copy(
+        &mut self,
+        copy: &Copy,
+        parsed: &Parsed,
+        client: &mut dyn Client,
+    ) -> Result<Started> {
         let count = match (copy.direction, &copy.relation) {
             (CopyDirection::FromStdin, CopyRelation::Table(..)) => self.copy_in(copy, parsed, client).await?,
-            (CopyDirection::FromStdin, CopyRelation::Query(_)) => bail!(SYNTAX_ERROR, "COPY FROM needs a table"),
+            (CopyDirection::FromStdin, CopyRelation::Query(_)) => {
+                bail!(SYNTAX_ERROR, "COPY FROM needs a table")
+            }
             (CopyDirection::ToStdout, _) => self.copy_out(copy, parsed, client).await?,
         };
         Ok(Started::done(format!("COPY {count}")))
@@ -61,7 +68,9 @@ impl Session {
                 }
             }
         }
-        let last = lines.last().map_err(|error| error.with_context(format!("COPY {}, line {}", plan.relation.name, rows.number + 1)))?;
+        let last = lines.last().map_err(|error| {
+            error.with_context(format!("COPY {}, line {}", plan.relation.name, rows.number + 1))
+        })?;
         if let Some(row) = last.map(|line| rows.read(line)).transpose()?.flatten() {
             copy_in.push(rows.number, row, 0);
         }
@@ -85,7 +94,9 @@ impl Session {
                     let query = sql::copy_to_query(name, columns, &context)?;
                     sql::plan(&query, None, &[], &context)?
                 }
-                CopyRelation::Query(query) => sql::with_stack(parsed.extent, || sql::plan(query, None, &[], &context))?,
+                CopyRelation::Query(query) => {
+                    sql::with_stack(parsed.extent, || sql::plan(query, None, &[], &context))?
+                }
             }
         };
         let Action::Read(query) = &plan.action else {
@@ -100,7 +111,8 @@ impl Session {
         match &mut reader {
             Some(reader) => {
                 let cursor = reader.start(query, &[])?;
-                while reader.fill(cursor, &surroundings.on_reader(), &mut writer.to(client))? == Fill::Paused {
+                while reader.fill(cursor, &surroundings.on_reader(), &mut writer.to(client))? == Fill::Paused
+                {
                     client.flush().await?;
                     self.shared.cancel.check()?;
                 }
@@ -152,12 +164,21 @@ fn marked(listed: &[&str], names: &[String], option: &str) -> Result<Vec<bool>> 
 
 impl<'a> RowReader<'a> {
     fn new(plan: &'a CopyPlan, options: &'a CopyOptions, format: &'a Format) -> Result<RowReader<'a>> {
-        let listed: Vec<&str> = plan.listed.iter().map(|place| plan.relation.columns[*place].name.as_str()).collect();
+        let listed: Vec<&str> =
+            plan.listed.iter().map(|place| plan.relation.columns[*place].name.as_str()).collect();
         let null_rules = NullRules {
             forced_null: marked(&listed, &options.force_null, "FORCE_NULL")?,
             forced_not_null: marked(&listed, &options.force_not_null, "FORCE_NOT_NULL")?,
         };
-        Ok(RowReader { relation: &plan.relation, plan, options, format, null_rules, fields: Fields::new(), number: 0 })
+        Ok(RowReader {
+            relation: &plan.relation,
+            plan,
+            options,
+            format,
+            null_rules,
+            fields: Fields::new(),
+            number: 0,
+        })
     }
 
     /// The row of a line; `None` for the header.
@@ -168,21 +189,34 @@ impl<'a> RowReader<'a> {
             return self.check_header().map(|()| None);
         }
         let at_line = |error: Error| {
-            error.with_context(format!("COPY {}, line {}: \"{}\"", self.relation.name, self.number, shown(line)))
+            error.with_context(format!(
+                "COPY {}, line {}: \"{}\"",
+                self.relation.name,
+                self.number,
+                shown(line)
+            ))
         };
         let expected = self.plan.listed.len();
         if self.fields.len() > expected && !(expected == 0 && line.is_empty()) {
-            return Err(at_line(Error::new(state::BAD_COPY_FILE_FORMAT, "extra data after last expected column")));
+            return Err(at_line(Error::new(
+                state::BAD_COPY_FILE_FORMAT,
+                "extra data after last expected column",
+            )));
         }
         if self.fields.len() < expected {
             let missing = &self.relation.columns[self.plan.listed[self.fields.len()]].name;
-            return Err(at_line(Error::new(state::BAD_COPY_FILE_FORMAT, format!("missing data for column \"{missing}\""))));
+            return Err(at_line(Error::new(
+                state::BAD_COPY_FILE_FORMAT,
+                format!("missing data for column \"{missing}\""),
+            )));
         }
         let mut row = Vec::with_capacity(expected);
         for (field, place) in self.plan.listed.iter().enumerate() {
             row.push(match self.fields.get(field) {
                 None => Datum::Null,
-                Some(bytes) => self.value(*place, bytes).map_err(|error| self.at_column(error, *place, bytes))?,
+                Some(bytes) => {
+                    self.value(*place, bytes).map_err(|error| self.at_column(error, *place, bytes))?
+                }
             });
         }
         Ok(Some(row))
@@ -196,7 +230,11 @@ impl<'a> RowReader<'a> {
 
     fn at_column(&self, error: Error, place: usize, bytes: &[u8]) -> Error {
         let (table, column) = (&self.relation.name, &self.relation.columns[place].name);
-        error.with_context(format!("COPY {table}, line {}, column {column}: \"{}\"", self.number, shown(bytes)))
+        error.with_context(format!(
+            "COPY {table}, line {}, column {column}: \"{}\"",
+            self.number,
+            shown(bytes)
+        ))
     }
 
     fn check_header(&self) -> Result<()> {
@@ -205,7 +243,10 @@ impl<'a> RowReader<'a> {
         }
         for (field, place) in self.plan.listed.iter().enumerate() {
             let expected = &self.relation.columns[*place].name;
-            let got = (field < self.fields.len()).then(|| self.fields.get(field)).flatten().map(String::from_utf8_lossy);
+            let got = (field < self.fields.len())
+                .then(|| self.fields.get(field))
+                .flatten()
+                .map(String::from_utf8_lossy);
             match got {
                 Some(got) if got == *expected => {}
                 Some(got) => bail!(
@@ -237,14 +278,26 @@ struct LineWriter<'a> {
 }
 
 impl<'a> LineWriter<'a> {
-    fn new(columns: &'a [ResultColumn], options: &'a CopyOptions, format: &'a Format) -> Result<LineWriter<'a>> {
+    fn new(
+        columns: &'a [ResultColumn],
+        options: &'a CopyOptions,
+        format: &'a Format,
+    ) -> Result<LineWriter<'a>> {
         let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
         let force_quote = match &options.force_quote {
             None => vec![false; names.len()],
             Some(list) if list.is_empty() => vec![true; names.len()],
             Some(list) => marked(&names, list, "FORCE_QUOTE")?,
         };
-        Ok(LineWriter { columns, options, format, force_quote, line: Vec::new(), value: Vec::new(), count: 0 })
+        Ok(LineWriter {
+            columns,
+            options,
+            format,
+            force_quote,
+            line: Vec::new(),
+            value: Vec::new(),
+            count: 0,
+        })
     }
 
     fn header(&mut self, client: &mut dyn Client) {
@@ -254,7 +307,13 @@ impl<'a> LineWriter<'a> {
         self.line.clear();
         for (place, column) in self.columns.iter().enumerate() {
             self.separate(place);
-            write_field(&mut self.line, Some(column.name.as_bytes()), self.options, false, self.columns.len() == 1);
+            write_field(
+                &mut self.line,
+                Some(column.name.as_bytes()),
+                self.options,
+                false,
+                self.columns.len() == 1,
+            );
         }
         self.line.push(b'\n');
         client.send(Reply::CopyData(&self.line));

@@ -199,7 +199,11 @@ impl Fields {
             let mut inside = false;
             while at < line.len() {
                 let byte = line[at];
-                if inside && byte == options.escape && at + 1 < line.len() && (line[at + 1] == options.quote || line[at + 1] == options.escape) {
+                if inside
+                    && byte == options.escape
+                    && at + 1 < line.len()
+                    && (line[at + 1] == options.quote || line[at + 1] == options.escape)
+                {
                     self.bytes.push(line[at + 1]);
                     at += 2;
                     continue;
@@ -268,7 +272,13 @@ fn escape_sequence(rest: &[u8]) -> (u8, usize) {
 }
 
 /// Writes a value of a line of COPY TO; `None` for NULL.
-pub(super) fn write_field(out: &mut Vec<u8>, value: Option<&[u8]>, options: &CopyOptions, force_quote: bool, is_only: bool) {
+pub(super) fn write_field(
+    out: &mut Vec<u8>,
+    value: Option<&[u8]>,
+    options: &CopyOptions,
+    force_quote: bool,
+    is_only: bool,
+) {
     match (value, options.format) {
         (None, _) => out.extend_from_slice(options.null.as_bytes()),
         (Some(value), CopyFormat::Text) => write_escaped(out, value, options.delimiter),
@@ -297,8 +307,12 @@ fn write_escaped(out: &mut Vec<u8>, value: &[u8], delimiter: u8) {
 }
 
 fn write_csv(out: &mut Vec<u8>, value: &[u8], options: &CopyOptions, force_quote: bool, is_only: bool) {
-    let is_special = |byte: &u8| matches!(*byte, b'\n' | b'\r') || *byte == options.delimiter || *byte == options.quote;
-    let quoted = force_quote || value == options.null.as_bytes() || (is_only && value == b"\\.") || value.iter().any(is_special);
+    let is_special =
+        |byte: &u8| matches!(*byte, b'\n' | b'\r') || *byte == options.delimiter || *byte == options.quote;
+    let quoted = force_quote
+        || value == options.null.as_bytes()
+        || (is_only && value == b"\\.")
+        || value.iter().any(is_special);
     if !quoted {
         out.extend_from_slice(value);
         return;
@@ -364,22 +378,20 @@ mod tests {
     #[test]
     fn text_lines_are_split_and_unescaped() {
         let rows = read(CopyFormat::Text, "1\ta\\tb\t\\N\r\n2\tx\\\ny\t\\\\N\n3\t\\101\\x42\t\n\\.\n4\n");
-        assert_eq!(rows.iter().map(|row| texts(row)).collect::<Vec<_>>(), [
-            vec!["1", "a\tb", "NULL"],
-            vec!["2", "x\ny", "\\N"],
-            vec!["3", "AB", ""]
-        ]);
+        assert_eq!(
+            rows.iter().map(|row| texts(row)).collect::<Vec<_>>(),
+            [vec!["1", "a\tb", "NULL"], vec!["2", "x\ny", "\\N"], vec!["3", "AB", ""]]
+        );
         assert_eq!(read(CopyFormat::Text, "a\\").len(), 1);
     }
 
     #[test]
     fn csv_lines_are_split_and_unquoted() {
         let rows = read(CopyFormat::Csv, "1,\"a \"\"b\"\", c\",\n2,\"\",\"x\ny\"\n3,,z");
-        assert_eq!(rows.iter().map(|row| texts(row)).collect::<Vec<_>>(), [
-            vec!["1", "a \"b\", c", "NULL"],
-            vec!["2", "", "x\ny"],
-            vec!["3", "NULL", "z"]
-        ]);
+        assert_eq!(
+            rows.iter().map(|row| texts(row)).collect::<Vec<_>>(),
+            [vec!["1", "a \"b\", c", "NULL"], vec!["2", "", "x\ny"], vec!["3", "NULL", "z"]]
+        );
         let options = options(CopyFormat::Csv);
         let mut lines = Lines::new(&options);
         lines.push(b"1,\"a").unwrap();

@@ -187,13 +187,16 @@ impl Env for Environment<'_> {
     }
 
     fn set_seed(&self, seed: f64) {
-        *self.shared.seed.lock().unwrap_or_else(PoisonError::into_inner) = seed.to_bits().wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        *self.shared.seed.lock().unwrap_or_else(PoisonError::into_inner) =
+            seed.to_bits().wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     }
 
     fn sleep(&self, duration: Duration) -> Result<()> {
         let flavor = tokio::runtime::Handle::try_current().map(|runtime| runtime.runtime_flavor());
         match flavor {
-            Ok(tokio::runtime::RuntimeFlavor::MultiThread) => tokio::task::block_in_place(|| self.sleep_in_steps(duration)),
+            Ok(tokio::runtime::RuntimeFlavor::MultiThread) => {
+                tokio::task::block_in_place(|| self.sleep_in_steps(duration))
+            }
             _ => self.sleep_in_steps(duration),
         }
     }
@@ -240,7 +243,8 @@ impl Env for Environment<'_> {
         let Some(column) = relation.column(column) else {
             bail!(UNDEFINED_COLUMN, "column \"{column}\" of relation \"{}\" does not exist", relation.name);
         };
-        let owned = self.catalog.owned_sequences(relation.oid).iter().find(|(number, _)| *number == column.number);
+        let owned =
+            self.catalog.owned_sequences(relation.oid).iter().find(|(number, _)| *number == column.number);
         let Some(sequence) = owned.and_then(|(_, oid)| self.catalog.relation(*oid)) else { return Ok(None) };
         let schema = self.catalog.schema_name(sequence.schema).unwrap_or_default();
         Ok(Some(format!("{}.{}", quoted_name(schema), quoted_name(&sequence.name))))

@@ -35,7 +35,11 @@ impl RowSink for Sender<'_> {
         self.client.row(&values[..self.columns.len()], self.columns, self.formats, self.format);
         self.sent += 1;
         self.left -= 1;
-        if self.left == 0 || self.client.is_full() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if self.left == 0 || self.client.is_full() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     }
 }
 
@@ -53,7 +57,10 @@ fn command_name(plan: &Plan) -> &'static str {
 
 impl Session {
     /// What a statement's parameters and rows look like.
-    pub(super) async fn shape(&mut self, prepared: &Prepared) -> Result<(Vec<&'static Type>, Option<Columns>)> {
+    pub(super) async fn shape(
+        &mut self,
+        prepared: &Prepared,
+    ) -> Result<(Vec<&'static Type>, Option<Columns>)> {
         match prepared.statement() {
             Some(Statement::Plannable(..)) => {
                 let plan = self.current_plan(prepared).await?;
@@ -63,7 +70,9 @@ impl Session {
                 let executed = self.find_prepared(name)?;
                 let columns = match executed.statement() {
                     Some(Statement::Plannable(..)) => Columns::of_plan(&self.current_plan(&executed).await?),
-                    statement => self.command_columns(statement).map(|columns| Columns::Own(Arc::new(columns))),
+                    statement => {
+                        self.command_columns(statement).map(|columns| Columns::Own(Arc::new(columns)))
+                    }
                 };
                 Ok((Vec::new(), columns))
             }
@@ -81,9 +90,11 @@ impl Session {
             let transaction = self.transaction.as_ref();
             // A failed block's catalog is gone; the client may still look at what it prepared.
             let has_failed = transaction.is_some_and(|transaction| transaction.failed);
-            let sees_newest = transaction.is_none_or(|transaction| transaction.write.is_none() && transaction.snapshot.is_none());
+            let sees_newest = transaction
+                .is_none_or(|transaction| transaction.write.is_none() && transaction.snapshot.is_none());
             // The version is checked again when the plan runs.
-            if has_failed || (sees_newest && plan.catalog_version == self.connection.likely_catalog_version()) {
+            if has_failed || (sees_newest && plan.catalog_version == self.connection.likely_catalog_version())
+            {
                 return Ok(plan);
             }
         }
@@ -98,7 +109,9 @@ impl Session {
                 self.note_run();
                 self.start_plan(&prepared, &portal.parameters).await?
             }
-            Some(Statement::Execute { name, arguments }) => self.start_execute(name, arguments, &prepared).await?,
+            Some(Statement::Execute { name, arguments }) => {
+                self.start_execute(name, arguments, &prepared).await?
+            }
             Some(_) => self.start_command(&prepared, client).await?,
             None => Started::done(""),
         };
@@ -107,7 +120,11 @@ impl Session {
     }
 
     /// Runs a plan as far as it must before its first row.
-    pub(super) async fn start_plan(&mut self, prepared: &Arc<Prepared>, parameters: &[Datum]) -> Result<Started> {
+    pub(super) async fn start_plan(
+        &mut self,
+        prepared: &Arc<Prepared>,
+        parameters: &[Datum],
+    ) -> Result<Started> {
         let plan_version = self.shared.settings().plan_version();
         let mut types: Option<Vec<&'static Type>> = None;
         for _ in 0..REPLANS_MAX {
@@ -134,7 +151,12 @@ impl Session {
     }
 
     /// A read: on the writer if this transaction writes, else on a snapshot.
-    async fn start_read(&mut self, plan: &Arc<Plan>, query: &SqliteStatement, parameters: &[Datum]) -> Result<Result<Started, Arc<Catalog>>> {
+    async fn start_read(
+        &mut self,
+        plan: &Arc<Plan>,
+        query: &SqliteStatement,
+        parameters: &[Datum],
+    ) -> Result<Result<Started, Arc<Catalog>>> {
         let transaction = self.transaction();
         if transaction.write.is_some() {
             return self.query_on_writer(plan, query, parameters).await;
@@ -217,7 +239,9 @@ impl Session {
             Err(Refusal::Violation(refused)) => {
                 environment.again();
                 let row_wise = prepared.plan_row_wise(&scope)?;
-                let Action::Modify(modify) = &row_wise.action else { return Err(Error::internal("not a change of rows")) };
+                let Action::Modify(modify) = &row_wise.action else {
+                    return Err(Error::internal("not a change of rows"));
+                };
                 return Err(write.diagnose(modify, parameters, &surroundings, refused).await);
             }
         };
@@ -234,7 +258,12 @@ impl Session {
     }
 
     /// Sends a portal's rows, up to a number. True if there are no more.
-    pub(super) async fn pump(&mut self, portal: &mut Portal, limit: Option<u64>, client: &mut dyn Client) -> Result<bool> {
+    pub(super) async fn pump(
+        &mut self,
+        portal: &mut Portal,
+        limit: Option<u64>,
+        client: &mut dyn Client,
+    ) -> Result<bool> {
         portal.sent = 0;
         let formats = portal.formats().clone();
         let Some(started) = &mut portal.started else { return Ok(true) };

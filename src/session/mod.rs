@@ -118,21 +118,31 @@ fn split_options(text: &str) -> Vec<String> {
 impl Session {
     /// Opens a session. Fails with what the client must be told before the connection ends.
     pub fn open(options: Options, place: Place) -> Result<Session> {
-        let parameter = |name: &str| options.parameters.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str());
-        let Some(user) = parameter("user").filter(|user| !user.is_empty()) else {
-            return Err(Error::fatal(state::INVALID_AUTHORIZATION_SPECIFICATION, "no PostgreSQL user name specified in startup packet"));
+        let parameter = |name: &str| {
+            options.parameters.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
         };
-        if let Some(replication) = parameter("replication").filter(|value| !matches!(*value, "false" | "off" | "no" | "0")) {
+        let Some(user) = parameter("user").filter(|user| !user.is_empty()) else {
+            return Err(Error::fatal(
+                state::INVALID_AUTHORIZATION_SPECIFICATION,
+                "no PostgreSQL user name specified in startup packet",
+            ));
+        };
+        if let Some(replication) =
+            parameter("replication").filter(|value| !matches!(*value, "false" | "off" | "no" | "0"))
+        {
             let error = Error::unsupported(format!("a replication connection (replication={replication})"));
             return Err(error.into_fatal());
         }
         let database = parameter("database").filter(|name| !name.is_empty()).unwrap_or(user);
         let connection = match options.engine.connect(database) {
             // Without a database of the user's own, the first one is meant.
-            Err(_) if parameter("database").is_none_or(str::is_empty) => options.engine.connect(DEFAULT_DATABASE)?,
+            Err(_) if parameter("database").is_none_or(str::is_empty) => {
+                options.engine.connect(DEFAULT_DATABASE)?
+            }
             connected => connected?,
         };
-        let mut given = startup_options(parameter("options").unwrap_or_default()).map_err(Error::into_fatal)?;
+        let mut given =
+            startup_options(parameter("options").unwrap_or_default()).map_err(Error::into_fatal)?;
         let is_setting = |name: &str| !NOT_SETTINGS.contains(&name) && !name.starts_with("_pq_.");
         given.extend(options.parameters.iter().filter(|(name, _)| is_setting(name)).cloned());
         let known = given.into_iter().filter(|(name, _)| tolerated(name)).collect::<Vec<_>>();
@@ -187,7 +197,13 @@ impl Session {
         let derived = self.shared.settings().derived().clone();
         match self.status() {
             Status::Idle => derived.idle_timeout.map(|limit| {
-                (limit, Error::fatal(state::IDLE_SESSION_TIMEOUT, "terminating connection due to idle-session timeout"))
+                (
+                    limit,
+                    Error::fatal(
+                        state::IDLE_SESSION_TIMEOUT,
+                        "terminating connection due to idle-session timeout",
+                    ),
+                )
             }),
             _ => derived.idle_in_transaction_timeout.map(|limit| {
                 let message = "terminating connection due to idle-in-transaction timeout";
@@ -215,7 +231,8 @@ impl Session {
     fn start_statement(&mut self) {
         metrics::STATEMENTS.increment();
         self.statement_us = self.shared.clock.timestamp_us();
-        self.deadline = self.shared.settings().derived().statement_timeout.map(|timeout| Instant::now() + timeout);
+        self.deadline =
+            self.shared.settings().derived().statement_timeout.map(|timeout| Instant::now() + timeout);
     }
 
     /// Passes an outcome on; an error ends the transaction, or the block fails.
@@ -247,7 +264,10 @@ impl Session {
 
     /// 25P02 in a failed block, for everything but its end.
     fn check_not_failed(&self, statement: Option<&Statement>) -> Result<()> {
-        let ends = matches!(statement, Some(Statement::Commit { .. } | Statement::Rollback { .. } | Statement::RollbackTo(_)));
+        let ends = matches!(
+            statement,
+            Some(Statement::Commit { .. } | Statement::Rollback { .. } | Statement::RollbackTo(_))
+        );
         if self.status() == Status::Failed && !ends && statement.is_some() {
             bail!(
                 IN_FAILED_SQL_TRANSACTION,
@@ -273,7 +293,10 @@ impl Session {
     /// What a statement is bound and run under.
     fn scope(&self, catalog: Arc<Catalog>) -> Scope {
         let times = Times {
-            transaction_us: self.transaction.as_ref().map_or(self.statement_us, |transaction| transaction.start_us),
+            transaction_us: self
+                .transaction
+                .as_ref()
+                .map_or(self.statement_us, |transaction| transaction.start_us),
             statement_us: self.statement_us,
             deadline: self.deadline,
         };
@@ -316,7 +339,12 @@ impl Session {
         self.end_implicit().await
     }
 
-    async fn run_simple(&mut self, prepared: &Arc<Prepared>, is_last: bool, client: &mut dyn Client) -> Result<()> {
+    async fn run_simple(
+        &mut self,
+        prepared: &Arc<Prepared>,
+        is_last: bool,
+        client: &mut dyn Client,
+    ) -> Result<()> {
         let mut portal = Portal::new(prepared.clone(), Vec::new(), Formats::TEXT);
         self.start(&mut portal, client).await?;
         if let Some(columns) = portal.columns() {
@@ -334,7 +362,13 @@ impl Session {
     }
 
     /// Parse: prepares a statement, with the types of its first parameters (0 for unknown).
-    pub async fn parse(&mut self, name: &str, text: &str, types: &[u32], client: &mut dyn Client) -> Result<()> {
+    pub async fn parse(
+        &mut self,
+        name: &str,
+        text: &str,
+        types: &[u32],
+        client: &mut dyn Client,
+    ) -> Result<()> {
         self.start_request();
         let outcome = self.try_parse(name, text, types).await;
         self.conclude(outcome).await?;
@@ -365,7 +399,10 @@ impl Session {
 
     fn keep_prepared(&mut self, name: &str, prepared: Arc<Prepared>) -> Result<()> {
         if self.prepared.len() >= PREPARED_MAX {
-            bail!(CONFIGURATION_LIMIT_EXCEEDED, "a session can have at most {PREPARED_MAX} prepared statements");
+            bail!(
+                CONFIGURATION_LIMIT_EXCEEDED,
+                "a session can have at most {PREPARED_MAX} prepared statements"
+            );
         }
         self.prepared.insert(name.to_owned(), prepared);
         Ok(())
@@ -374,7 +411,9 @@ impl Session {
     fn find_prepared(&self, name: &str) -> Result<Arc<Prepared>> {
         match self.prepared.get(name) {
             Some(prepared) => Ok(prepared.clone()),
-            None if name.is_empty() => bail!(INVALID_SQL_STATEMENT_NAME, "unnamed prepared statement does not exist"),
+            None if name.is_empty() => {
+                bail!(INVALID_SQL_STATEMENT_NAME, "unnamed prepared statement does not exist")
+            }
             None => bail!(INVALID_SQL_STATEMENT_NAME, "prepared statement \"{name}\" does not exist"),
         }
     }
@@ -510,7 +549,12 @@ impl Session {
         self.conclude(outcome).await
     }
 
-    async fn try_execute(&mut self, portal: &mut Portal, rows_max: i32, client: &mut dyn Client) -> Result<()> {
+    async fn try_execute(
+        &mut self,
+        portal: &mut Portal,
+        rows_max: i32,
+        client: &mut dyn Client,
+    ) -> Result<()> {
         let limit = u64::try_from(rows_max).ok().filter(|limit| *limit > 0);
         if portal.prepared().statement().is_none() {
             client.send(Reply::EmptyQuery);

@@ -75,7 +75,9 @@ impl Prepared {
 
     /// A plan for a catalog: the cached one, or a new one.
     pub(super) fn plan(&self, scope: &Scope) -> Result<Arc<Plan>> {
-        if let Some(plan) = self.cached(scope.plan_version).filter(|plan| plan.catalog_version == scope.catalog.version) {
+        if let Some(plan) =
+            self.cached(scope.plan_version).filter(|plan| plan.catalog_version == scope.catalog.version)
+        {
             return Ok(plan);
         }
         let plan = Arc::new(self.make_plan(scope, false)?);

@@ -12,7 +12,12 @@ pub(super) struct Relations(pub(super) Arc<Engine>);
 impl MemoryRelations for Relations {
     fn rows(&self, relation: &str) -> Vec<Vec<Datum>> {
         match relation {
-            "pg_database" => self.0.database_names().into_iter().map(|(oid, name)| row(relation, &database(oid, &name))).collect(),
+            "pg_database" => self
+                .0
+                .database_names()
+                .into_iter()
+                .map(|(oid, name)| row(relation, &database(oid, &name)))
+                .collect(),
             "pg_type" => types::ALL.iter().map(|ty| row(relation, &type_fields(ty))).collect(),
             _ => Vec::new(),
         }
@@ -21,7 +26,9 @@ impl MemoryRelations for Relations {
 
 /// A row from the columns that are not NULL.
 fn row(relation: &str, fields: &[(&str, Datum)]) -> Vec<Datum> {
-    let value = |name: &str| fields.iter().find(|(field, _)| *field == name).map_or(Datum::Null, |(_, value)| value.clone());
+    let value = |name: &str| {
+        fields.iter().find(|(field, _)| *field == name).map_or(Datum::Null, |(_, value)| value.clone())
+    };
     system::known(relation).columns.iter().map(|column| value(&column.name)).collect()
 }
 

@@ -25,7 +25,12 @@ pub(super) struct Scope {
 }
 
 impl Scope {
-    pub(super) fn new(shared: &Arc<Shared>, catalog: Arc<Catalog>, times: Times, sequences: Option<SequenceValues>) -> Scope {
+    pub(super) fn new(
+        shared: &Arc<Shared>,
+        catalog: Arc<Catalog>,
+        times: Times,
+        sequences: Option<SequenceValues>,
+    ) -> Scope {
         let settings = shared.settings();
         let derived = settings.derived().clone();
         let plan_version = settings.plan_version();

@@ -139,7 +139,10 @@ impl Settings {
             return Err(settings::unknown(&name));
         }
         if !self.session.contains_key(&name) && self.session.len() + self.local.len() >= CUSTOM_MAX {
-            bail!(CONFIGURATION_LIMIT_EXCEEDED, "a session can have at most {CUSTOM_MAX} settings of its own");
+            bail!(
+                CONFIGURATION_LIMIT_EXCEEDED,
+                "a session can have at most {CUSTOM_MAX} settings of its own"
+            );
         }
         // A custom setting that was set once stays known, as an empty string.
         self.keep(&name, Some(value.unwrap_or_default().to_owned()), local)
@@ -155,7 +158,8 @@ impl Settings {
             None => Arc::make_mut(values).remove(name),
         };
         if local {
-            let value = value.clone().or_else(|| settings::find(name).map(|setting| setting.default.to_owned()));
+            let value =
+                value.clone().or_else(|| settings::find(name).map(|setting| setting.default.to_owned()));
             Arc::make_mut(&mut self.local).insert(name.to_owned(), value.unwrap_or_default());
         } else {
             put(&mut self.session);
@@ -172,7 +176,9 @@ impl Settings {
     pub(super) fn reset_all(&mut self) -> Result<()> {
         let custom = |name: &String| settings::find(name).is_none();
         let mut values = (*self.initial).clone();
-        values.extend(self.session.keys().filter(|name| custom(name)).map(|name| (name.clone(), String::new())));
+        values.extend(
+            self.session.keys().filter(|name| custom(name)).map(|name| (name.clone(), String::new())),
+        );
         values.extend(self.initial.iter().map(|(name, value)| (name.clone(), value.clone())));
         self.session = Arc::new(values);
         self.local = Values::default();
@@ -243,7 +249,11 @@ impl Derived {
                 date_order,
                 interval_style: interval_style(&get("IntervalStyle")),
                 time_zone: time_zone(&get("TimeZone"))?,
-                bytea_output: if get("bytea_output") == "escape" { ByteaOutput::Escape } else { ByteaOutput::Hex },
+                bytea_output: if get("bytea_output") == "escape" {
+                    ByteaOutput::Escape
+                } else {
+                    ByteaOutput::Hex
+                },
                 extra_float_digits: get("extra_float_digits").parse().unwrap_or(1),
                 now_us: 0,
             },
@@ -271,7 +281,11 @@ fn canonical(setting: &Setting, value: &str, format: &Format) -> Result<String> 
         "default_tablespace" if !checked.is_empty() && checked != "pg_default" => {
             bail!(UNDEFINED_OBJECT, "tablespace \"{checked}\" does not exist")
         }
-        "application_name" => Ok(checked.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).take(63).collect()),
+        "application_name" => Ok(checked
+            .chars()
+            .map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' })
+            .take(63)
+            .collect()),
         _ => Ok(checked),
     }
 }
@@ -308,7 +322,9 @@ fn date_style(value: &str, now: &Format) -> Result<(DateStyle, DateOrder)> {
             "default" => {}
             word if word.starts_with("postgres") => style = Some(DateStyle::Postgres),
             word if word.starts_with("euro") || word == "dmy" => order = Some(DateOrder::Dmy),
-            word if word.starts_with("us") || word.starts_with("noneuro") || word == "mdy" => order = Some(DateOrder::Mdy),
+            word if word.starts_with("us") || word.starts_with("noneuro") || word == "mdy" => {
+                order = Some(DateOrder::Mdy)
+            }
             word => {
                 let error = Error::new(
                     state::INVALID_PARAMETER_VALUE,
@@ -332,7 +348,12 @@ fn interval_style(value: &str) -> IntervalStyle {
 
 /// Reads TimeZone: a name, hours east of Greenwich, or `INTERVAL` and an offset (check_timezone).
 fn time_zone(value: &str) -> Result<TimeZone> {
-    let invalid = || Error::new(state::INVALID_PARAMETER_VALUE, format!("invalid value for parameter \"TimeZone\": \"{value}\""));
+    let invalid = || {
+        Error::new(
+            state::INVALID_PARAMETER_VALUE,
+            format!("invalid value for parameter \"TimeZone\": \"{value}\""),
+        )
+    };
     if let Some(text) = value.strip_prefix("INTERVAL ") {
         let offset_us = Interval::parse(text)?.span_us();
         let seconds = i32::try_from(offset_us / 1_000_000).map_err(|_| invalid())?;
@@ -348,12 +369,12 @@ fn time_zone(value: &str) -> Result<TimeZone> {
 
 /// client_encoding: UTF8 under its names.
 fn encoding(value: &str) -> Result<String> {
-    let bare: String = value.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+    let bare: String =
+        value.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
     match bare.as_str() {
         "utf8" | "unicode" => Ok("UTF8".to_owned()),
-        "sqlascii" | "latin1" | "iso88591" | "win1252" | "latin9" | "eucjp" | "gbk" | "big5" | "win1251" | "koi8r" => {
-            Err(Error::unsupported(format!("the client encoding {value}")).with_hint("Use UTF8."))
-        }
+        "sqlascii" | "latin1" | "iso88591" | "win1252" | "latin9" | "eucjp" | "gbk" | "big5" | "win1251"
+        | "koi8r" => Err(Error::unsupported(format!("the client encoding {value}")).with_hint("Use UTF8.")),
         _ => bail!(INVALID_PARAMETER_VALUE, "invalid value for parameter \"client_encoding\": \"{value}\""),
     }
 }
@@ -385,10 +406,19 @@ mod tests {
             settings.set(name, Some(value), false).unwrap();
             assert_eq!(settings.show(name).unwrap(), shown);
         }
-        assert_eq!(settings.set("timezone", Some("Nowhere"), false).unwrap_err().sqlstate(), state::INVALID_PARAMETER_VALUE);
+        assert_eq!(
+            settings.set("timezone", Some("Nowhere"), false).unwrap_err().sqlstate(),
+            state::INVALID_PARAMETER_VALUE
+        );
         assert_eq!(settings.show("timezone").unwrap(), "Europe/Berlin");
-        assert_eq!(settings.set("nothing", Some("1"), false).unwrap_err().sqlstate(), state::UNDEFINED_OBJECT);
-        assert_eq!(settings.set("server_version", Some("1"), false).unwrap_err().sqlstate(), state::CANT_CHANGE_RUNTIME_PARAM);
+        assert_eq!(
+            settings.set("nothing", Some("1"), false).unwrap_err().sqlstate(),
+            state::UNDEFINED_OBJECT
+        );
+        assert_eq!(
+            settings.set("server_version", Some("1"), false).unwrap_err().sqlstate(),
+            state::CANT_CHANGE_RUNTIME_PARAM
+        );
     }
 
     #[test]

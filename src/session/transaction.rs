@@ -94,7 +94,8 @@ impl Session {
         let was_block = self.transaction.as_ref().is_some_and(|transaction| transaction.is_block);
         self.transaction().is_block = true;
         self.set_modes(modes)?;
-        let warning = Error::warning(state::ACTIVE_SQL_TRANSACTION, "there is already a transaction in progress");
+        let warning =
+            Error::warning(state::ACTIVE_SQL_TRANSACTION, "there is already a transaction in progress");
         Ok(was_block.then_some(warning))
     }
 
@@ -105,10 +106,16 @@ impl Session {
             && isolation != transaction.isolation
         {
             if !transaction.savepoints.is_empty() {
-                bail!(ACTIVE_SQL_TRANSACTION, "SET TRANSACTION ISOLATION LEVEL must not be called in a subtransaction");
+                bail!(
+                    ACTIVE_SQL_TRANSACTION,
+                    "SET TRANSACTION ISOLATION LEVEL must not be called in a subtransaction"
+                );
             }
             if transaction.has_run {
-                bail!(ACTIVE_SQL_TRANSACTION, "SET TRANSACTION ISOLATION LEVEL must be called before any query");
+                bail!(
+                    ACTIVE_SQL_TRANSACTION,
+                    "SET TRANSACTION ISOLATION LEVEL must be called before any query"
+                );
             }
             transaction.isolation = isolation;
         }
@@ -130,15 +137,14 @@ impl Session {
         let default = |name: &str| self.shared.settings().value(name).unwrap_or_default().to_owned();
         let on_off = |value: bool| if value { "on".to_owned() } else { "off".to_owned() };
         Some(match name {
-            "transaction_isolation" => {
-                transaction.map_or_else(|| default("default_transaction_isolation"), |it| it.isolation.name().to_owned())
-            }
-            "transaction_read_only" => {
-                transaction.map_or_else(|| default("default_transaction_read_only"), |it| on_off(it.read_only))
-            }
-            "transaction_deferrable" => {
-                transaction.map_or_else(|| default("default_transaction_deferrable"), |it| on_off(it.deferrable))
-            }
+            "transaction_isolation" => transaction.map_or_else(
+                || default("default_transaction_isolation"),
+                |it| it.isolation.name().to_owned(),
+            ),
+            "transaction_read_only" => transaction
+                .map_or_else(|| default("default_transaction_read_only"), |it| on_off(it.read_only)),
+            "transaction_deferrable" => transaction
+                .map_or_else(|| default("default_transaction_deferrable"), |it| on_off(it.deferrable)),
             _ => return None,
         })
     }
@@ -263,7 +269,8 @@ impl Session {
 
     fn no_transaction(&self) -> Option<Error> {
         let is_block = self.transaction.as_ref().is_some_and(|transaction| transaction.is_block);
-        (!is_block).then(|| Error::warning(state::NO_ACTIVE_SQL_TRANSACTION, "there is no transaction in progress"))
+        (!is_block)
+            .then(|| Error::warning(state::NO_ACTIVE_SQL_TRANSACTION, "there is no transaction in progress"))
     }
 
     fn modes_to_chain(&self, chain: bool, command: &str) -> Result<Option<TransactionModes>> {

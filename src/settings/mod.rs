@@ -167,7 +167,10 @@ impl Setting {
     fn check_real(&self, value: &str, low: f64, high: f64) -> Result<String> {
         let number: f64 = value.trim().parse().map_err(|_| self.invalid(value))?;
         if !(low..=high).contains(&number) {
-            let message = format!("{number} is outside the valid range for parameter \"{}\" ({low} .. {high})", self.name);
+            let message = format!(
+                "{number} is outside the valid range for parameter \"{}\" ({low} .. {high})",
+                self.name
+            );
             return Err(Error::new(state::INVALID_PARAMETER_VALUE, message));
         }
         Ok(number.to_string())
@@ -175,7 +178,8 @@ impl Setting {
 
     fn check_integer(&self, value: &str, low: i64, high: i64, unit: Unit) -> Result<String> {
         let text = value.trim();
-        let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.')).len();
+        let digits = text.len()
+            - text.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.')).len();
         let number: f64 = text[..digits].parse().map_err(|_| self.invalid(value))?;
         let factor = match text[digits..].trim() {
             "" => 1.0,
@@ -205,14 +209,23 @@ fn on_off(value: bool) -> String {
 fn factors(unit: Unit) -> &'static [(&'static str, f64)] {
     match unit {
         Unit::None => &[],
-        Unit::Milliseconds => {
-            &[("d", 86_400_000.0), ("h", 3_600_000.0), ("min", 60_000.0), ("s", 1000.0), ("ms", 1.0), ("us", 0.001)]
+        Unit::Milliseconds => &[
+            ("d", 86_400_000.0),
+            ("h", 3_600_000.0),
+            ("min", 60_000.0),
+            ("s", 1000.0),
+            ("ms", 1.0),
+            ("us", 0.001),
+        ],
+        Unit::Seconds => {
+            &[("d", 86_400.0), ("h", 3600.0), ("min", 60.0), ("s", 1.0), ("ms", 0.001), ("us", 0.000_001)]
         }
-        Unit::Seconds => &[("d", 86_400.0), ("h", 3600.0), ("min", 60.0), ("s", 1.0), ("ms", 0.001), ("us", 0.000_001)],
         Unit::Kilobytes => {
             &[("TB", 1_073_741_824.0), ("GB", 1_048_576.0), ("MB", 1024.0), ("kB", 1.0), ("B", 1.0 / 1024.0)]
         }
-        Unit::Blocks => &[("TB", 134_217_728.0), ("GB", 131_072.0), ("MB", 128.0), ("kB", 0.125), ("B", 1.0 / 8192.0)],
+        Unit::Blocks => {
+            &[("TB", 134_217_728.0), ("GB", 131_072.0), ("MB", 128.0), ("kB", 0.125), ("B", 1.0 / 8192.0)]
+        }
     }
 }
 

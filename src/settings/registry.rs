@@ -62,7 +62,12 @@ pub static ALL: &[Setting] = &[
     },
     Setting {
         name: "client_min_messages",
-        kind: Kind::Choice { supported: &["debug5", "debug4", "debug3", "debug2", "debug1", "log", "notice", "warning", "error"], lacking: &[] },
+        kind: Kind::Choice {
+            supported: &[
+                "debug5", "debug4", "debug3", "debug2", "debug1", "log", "notice", "warning", "error",
+            ],
+            lacking: &[],
+        },
         default: "notice",
         context: Context::User,
         reported: false,
@@ -134,7 +139,10 @@ pub static ALL: &[Setting] = &[
     },
     Setting {
         name: "default_transaction_isolation",
-        kind: Kind::Choice { supported: &["serializable", "repeatable read", "read committed", "read uncommitted"], lacking: &[] },
+        kind: Kind::Choice {
+            supported: &["serializable", "repeatable read", "read committed", "read uncommitted"],
+            lacking: &[],
+        },
         default: "read committed",
         context: Context::User,
         reported: false,
@@ -278,7 +286,10 @@ pub static ALL: &[Setting] = &[
     },
     Setting {
         name: "IntervalStyle",
-        kind: Kind::Choice { supported: &["postgres", "postgres_verbose", "sql_standard", "iso_8601"], lacking: &[] },
+        kind: Kind::Choice {
+            supported: &["postgres", "postgres_verbose", "sql_standard", "iso_8601"],
+            lacking: &[],
+        },
         default: "postgres",
         context: Context::User,
         reported: true,
@@ -422,7 +433,10 @@ pub static ALL: &[Setting] = &[
     },
     Setting {
         name: "quorate.read_consistency",
-        kind: Kind::Choice { supported: &["linearizable", "session", "weak", "none", "strong", "auto"], lacking: &[] },
+        kind: Kind::Choice {
+            supported: &["linearizable", "session", "weak", "none", "strong", "auto"],
+            lacking: &[],
+        },
         default: "linearizable",
         context: Context::User,
         reported: false,
@@ -526,7 +540,10 @@ pub static ALL: &[Setting] = &[
     },
     Setting {
         name: "synchronous_commit",
-        kind: Kind::Choice { supported: &["local", "remote_write", "remote_apply", "on", "off"], lacking: &[] },
+        kind: Kind::Choice {
+            supported: &["local", "remote_write", "remote_apply", "on", "off"],
+            lacking: &[],
+        },
         default: "on",
         context: Context::User,
         reported: false,
@@ -566,7 +583,10 @@ pub static ALL: &[Setting] = &[
     },
     Setting {
         name: "transaction_isolation",
-        kind: Kind::Choice { supported: &["serializable", "repeatable read", "read committed", "read uncommitted"], lacking: &[] },
+        kind: Kind::Choice {
+            supported: &["serializable", "repeatable read", "read committed", "read uncommitted"],
+            lacking: &[],
+        },
         default: "read committed",
         context: Context::User,
         reported: false,

@@ -168,7 +168,8 @@ impl Scanner<'_> {
         self.extent.parentheses = self.extent.parentheses.max(self.levels.len() - 1 + self.nots);
         // Set operations chain across the commas of their select lists.
         let word = &self.bytes[start..self.at];
-        let is_set_operation = [&b"union"[..], b"intersect", b"except"].iter().any(|name| word.eq_ignore_ascii_case(name));
+        let is_set_operation =
+            [&b"union"[..], b"intersect", b"except"].iter().any(|name| word.eq_ignore_ascii_case(name));
         self.count(if is_set_operation { 2 } else { 1 });
     }
 
@@ -215,8 +216,11 @@ pub fn check(text: &str) -> Result<Extent> {
     }
     let extent = scan(text);
     if extent.tokens > TOKENS_MAX {
-        return Err(Error::new(state::PROGRAM_LIMIT_EXCEEDED, format!("statement has more than {TOKENS_MAX} tokens"))
-            .with_hint("Use COPY, or several statements in one transaction."));
+        return Err(Error::new(
+            state::PROGRAM_LIMIT_EXCEEDED,
+            format!("statement has more than {TOKENS_MAX} tokens"),
+        )
+        .with_hint("Use COPY, or several statements in one transaction."));
     }
     if extent.depth > DEPTH_MAX || extent.parentheses > PARENTHESES_MAX {
         return Err(too_deep());
@@ -244,7 +248,8 @@ pub fn tokenize(text: &str, dialect: &dyn Dialect) -> Result<Vec<TokenWithSpan>>
         let at = byte_offset(text, error.location);
         let rest = &text[at..];
         let near = if message == "syntax error" { first_word(rest) } else { rest };
-        Error::new(state::SYNTAX_ERROR, format!("{message} at or near \"{near}\"")).at(Some(position(text, error.location)))
+        Error::new(state::SYNTAX_ERROR, format!("{message} at or near \"{near}\""))
+            .at(Some(position(text, error.location)))
     })?;
     tokens.retain(|token| !matches!(token.token, Token::Whitespace(_)));
     Ok(tokens)

@@ -154,7 +154,9 @@ fn copied_columns(relation: &Relation, columns: &[String]) -> Result<Vec<usize>>
                 bail!(DUPLICATE_COLUMN, "column \"{name}\" specified more than once")
             }
             Some(place) => places.push(place),
-            None => bail!(UNDEFINED_COLUMN, "column \"{name}\" of relation \"{}\" does not exist", relation.name),
+            None => {
+                bail!(UNDEFINED_COLUMN, "column \"{name}\" of relation \"{}\" does not exist", relation.name)
+            }
         }
     }
     Ok(places)
@@ -167,9 +169,15 @@ pub fn copy_to_query(name: &Name, columns: &[String], context: &Context<'_>) -> 
         bail!(WRONG_OBJECT_TYPE, "cannot copy from {} \"{}\"", relation.kind.noun(), relation.name);
     }
     let places = copied_columns(&relation, columns)?;
-    let list: Vec<String> = places.iter().map(|place| lower::quoted(&relation.columns[*place].name)).collect();
+    let list: Vec<String> =
+        places.iter().map(|place| lower::quoted(&relation.columns[*place].name)).collect();
     let schema = context.catalog.schema_name(relation.schema).unwrap_or_default();
-    let text = format!("SELECT {} FROM {}.{}", list.join(", "), lower::quoted(schema), lower::quoted(&relation.name));
+    let text = format!(
+        "SELECT {} FROM {}.{}",
+        list.join(", "),
+        lower::quoted(schema),
+        lower::quoted(&relation.name)
+    );
     match parse(&text)?.first().map(|parsed| &parsed.statement) {
         Some(Statement::Plannable(statement, _)) => Ok((**statement).clone()),
         _ => Err(Error::internal("COPY's query is not a query")),
@@ -182,7 +190,11 @@ pub fn declared_types(types: &[ast::DataType]) -> Result<Vec<Option<&'static Typ
 }
 
 /// The arguments of EXECUTE as a query of one row, converted to the parameters' types.
-pub fn plan_arguments(arguments: &[ast::Expr], types: &[&'static Type], context: &Context<'_>) -> Result<plan::SqliteStatement> {
+pub fn plan_arguments(
+    arguments: &[ast::Expr],
+    types: &[&'static Type],
+    context: &Context<'_>,
+) -> Result<plan::SqliteStatement> {
     let mut binder = Binder::new(context, &[]);
     let scope = Scope::default();
     let mut row = Vec::new();
@@ -194,7 +206,12 @@ pub fn plan_arguments(arguments: &[ast::Expr], types: &[&'static Type], context:
             None => {
                 return Err(Error::new(
                     crate::error::state::DATATYPE_MISMATCH,
-                    format!("parameter ${} of type {} cannot be coerced to the expected type {}", place + 1, source.sql_name, ty.sql_name),
+                    format!(
+                        "parameter ${} of type {} cannot be coerced to the expected type {}",
+                        place + 1,
+                        source.sql_name,
+                        ty.sql_name
+                    ),
                 )
                 .with_hint("You will need to rewrite or cast the expression."));
             }

@@ -23,7 +23,8 @@ const RECURSION_MAX: usize = 2000;
 
 /// Runs `work` with as much stack as a statement of that extent may need.
 pub fn with_stack<T>(extent: Extent, work: impl FnOnce() -> T) -> T {
-    let needed = STACK_AT_HAND + extent.parentheses * 8 * STACK_PER_LEVEL + extent.depth * STACK_PER_LEVEL / 8;
+    let needed =
+        STACK_AT_HAND + extent.parentheses * 8 * STACK_PER_LEVEL + extent.depth * STACK_PER_LEVEL / 8;
     stacker::maybe_grow(needed, needed * 2, work)
 }
 
@@ -33,7 +34,8 @@ pub fn parse(text: &str) -> Result<Vec<Parsed>> {
     let text: Arc<str> = Arc::from(text);
     with_stack(extent, || {
         let tokens = lexical::tokenize(&text, &PostgreSqlDialect {})?;
-        let statements = tokens.split(|token| token.token == Token::SemiColon).filter(|tokens| !tokens.is_empty());
+        let statements =
+            tokens.split(|token| token.token == Token::SemiColon).filter(|tokens| !tokens.is_empty());
         statements.map(|tokens| parse_one(&text, tokens, extent)).collect()
     })
 }
@@ -65,17 +67,67 @@ pub(super) fn parse_one_of(text: &str, tokens: &[TokenWithSpan]) -> Result<Parse
 /// The words that PostgreSQL's statements start with, sorted. sqlparser knows other databases' statements,
 /// too.
 const FIRST_WORDS: &[&str] = &[
-    "abort", "alter", "analyse", "analyze", "begin", "call", "checkpoint", "close", "cluster", "comment", "commit", "copy",
-    "create", "deallocate", "declare", "delete", "discard", "do", "drop", "end", "execute", "explain", "fetch", "grant",
-    "import", "insert", "listen", "load", "lock", "merge", "move", "notify", "prepare", "reassign", "refresh", "reindex",
-    "release", "reset", "revoke", "rollback", "savepoint", "security", "select", "set", "show", "start", "table",
-    "truncate", "unlisten", "update", "vacuum", "values", "with",
+    "abort",
+    "alter",
+    "analyse",
+    "analyze",
+    "begin",
+    "call",
+    "checkpoint",
+    "close",
+    "cluster",
+    "comment",
+    "commit",
+    "copy",
+    "create",
+    "deallocate",
+    "declare",
+    "delete",
+    "discard",
+    "do",
+    "drop",
+    "end",
+    "execute",
+    "explain",
+    "fetch",
+    "grant",
+    "import",
+    "insert",
+    "listen",
+    "load",
+    "lock",
+    "merge",
+    "move",
+    "notify",
+    "prepare",
+    "reassign",
+    "refresh",
+    "reindex",
+    "release",
+    "reset",
+    "revoke",
+    "rollback",
+    "savepoint",
+    "security",
+    "select",
+    "set",
+    "show",
+    "start",
+    "table",
+    "truncate",
+    "unlisten",
+    "update",
+    "vacuum",
+    "values",
+    "with",
 ];
 
 /// 42601 at a first word that starts no statement of PostgreSQL's.
 fn check_first_word(text: &str, tokens: &[TokenWithSpan]) -> Result<()> {
     match tokens.first().map(|token| &token.token) {
-        Some(Token::Word(word)) if FIRST_WORDS.binary_search(&word.value.to_ascii_lowercase().as_str()).is_err() => {
+        Some(Token::Word(word))
+            if FIRST_WORDS.binary_search(&word.value.to_ascii_lowercase().as_str()).is_err() =>
+        {
             Err(near(text, tokens[0].span.start))
         }
         _ => Ok(()),
@@ -106,8 +158,10 @@ fn take_overriding(tokens: &[TokenWithSpan]) -> (Cow<'_, [TokenWithSpan]>, Optio
         return (Cow::Borrowed(tokens), None);
     }
     // It stands before the values or the query, so the first one outside them is it.
-    let end = (0..tokens.len()).find(|place| is_word(*place, "VALUES") || is_word(*place, "SELECT")).unwrap_or(0);
-    let Some(place) = (0..end).find(|place| is_word(*place, "OVERRIDING") && is_word(place + 2, "VALUE")) else {
+    let end =
+        (0..tokens.len()).find(|place| is_word(*place, "VALUES") || is_word(*place, "SELECT")).unwrap_or(0);
+    let Some(place) = (0..end).find(|place| is_word(*place, "OVERRIDING") && is_word(place + 2, "VALUE"))
+    else {
         return (Cow::Borrowed(tokens), None);
     };
     let overriding = if is_word(place + 1, "SYSTEM") { Overriding::System } else { Overriding::User };
@@ -191,7 +245,10 @@ mod tests {
         assert_eq!(message("SELEC 1"), "42601 syntax error at or near \"SELEC\" Some(1)");
         assert_eq!(message("SELECT 1 FROM"), "42601 syntax error at end of input Some(14)");
         assert_eq!(message("SELECT (1"), "42601 syntax error at end of input Some(10)");
-        assert_eq!(message("SELECT 1; SELECT * FROM t WHERE; SELECT 2"), "42601 syntax error at or near \";\" Some(32)");
+        assert_eq!(
+            message("SELECT 1; SELECT * FROM t WHERE; SELECT 2"),
+            "42601 syntax error at or near \";\" Some(32)"
+        );
         assert_eq!(message("SELECT 'abc"), "42601 unterminated quoted string at or near \"'abc\" Some(8)");
     }
 

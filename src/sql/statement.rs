@@ -212,7 +212,9 @@ impl Isolation {
     /// From the value of transaction_isolation.
     pub fn named(name: &str) -> Option<Isolation> {
         use Isolation::{ReadCommitted, ReadUncommitted, RepeatableRead, Serializable};
-        [ReadUncommitted, ReadCommitted, RepeatableRead, Serializable].into_iter().find(|level| level.name() == name)
+        [ReadUncommitted, ReadCommitted, RepeatableRead, Serializable]
+            .into_iter()
+            .find(|level| level.name() == name)
     }
 }
 

@@ -24,7 +24,10 @@ pub(super) enum ExprKind {
     Parameter(usize),
     Column(ColumnRef),
     /// A function or operator.
-    Call { function: &'static Function, args: Vec<Expr> },
+    Call {
+        function: &'static Function,
+        args: Vec<Expr>,
+    },
     /// Text to the expression's type.
     Input(Box<Expr>),
     /// A value to text.
@@ -32,32 +35,70 @@ pub(super) enum ExprKind {
     /// Another type with the same stored form.
     Relabel(Box<Expr>),
     /// Applies the expression's modifier; `explicit` for a cast that the user wrote.
-    Typmod { arg: Box<Expr>, explicit: bool },
+    Typmod {
+        arg: Box<Expr>,
+        explicit: bool,
+    },
     And(Vec<Expr>),
     Or(Vec<Expr>),
     Not(Box<Expr>),
-    IsNull { arg: Box<Expr>, negated: bool },
+    IsNull {
+        arg: Box<Expr>,
+        negated: bool,
+    },
     /// IS [NOT] TRUE, FALSE, UNKNOWN (`None`).
-    IsTruth { arg: Box<Expr>, truth: Option<bool>, negated: bool },
+    IsTruth {
+        arg: Box<Expr>,
+        truth: Option<bool>,
+        negated: bool,
+    },
     /// IS [NOT] DISTINCT FROM; both sides have one type.
-    Distinct { left: Box<Expr>, right: Box<Expr>, negated: bool },
+    Distinct {
+        left: Box<Expr>,
+        right: Box<Expr>,
+        negated: bool,
+    },
     /// Conditions and results; `otherwise` if none holds.
-    Case { whens: Vec<(Expr, Expr)>, otherwise: Box<Expr> },
+    Case {
+        whens: Vec<(Expr, Expr)>,
+        otherwise: Box<Expr>,
+    },
     Coalesce(Vec<Expr>),
     /// The first argument unless it equals the second, under the type in which they are compared.
-    NullIf { value: Box<Expr>, left: Box<Expr>, right: Box<Expr> },
+    NullIf {
+        value: Box<Expr>,
+        left: Box<Expr>,
+        right: Box<Expr>,
+    },
     Greatest(Vec<Expr>),
     Least(Vec<Expr>),
-    InList { left: Box<Expr>, list: Vec<Expr>, negated: bool },
+    InList {
+        left: Box<Expr>,
+        list: Vec<Expr>,
+        negated: bool,
+    },
     /// A subquery's only value.
     Scalar(Box<Query>),
     Exists(Box<Query>),
     /// (a, b) IN (subquery)
-    InQuery { left: Vec<Expr>, query: Box<Query>, negated: bool },
+    InQuery {
+        left: Vec<Expr>,
+        query: Box<Query>,
+        negated: bool,
+    },
     /// `left op ANY|ALL (subquery)`, where the comparison's right side is the subquery's only column.
-    Quantified { left: Box<Expr>, function: &'static Function, all: bool, query: Box<Query> },
+    Quantified {
+        left: Box<Expr>,
+        function: &'static Function,
+        all: bool,
+        query: Box<Query>,
+    },
     /// A comparison of rows, pair by pair: `=`, `<>`, `<` …
-    RowCompare { operator: &'static str, left: Vec<Expr>, right: Vec<Expr> },
+    RowCompare {
+        operator: &'static str,
+        left: Vec<Expr>,
+        right: Vec<Expr>,
+    },
     Aggregate(Box<Aggregate>),
     Window(Box<WindowCall>),
 }
@@ -70,7 +111,9 @@ impl PartialEq for ExprKind {
             (K::Constant(a), K::Constant(b)) => a == b,
             (K::Parameter(a), K::Parameter(b)) => a == b,
             (K::Column(a), K::Column(b)) => a.source == b.source && a.name == b.name,
-            (K::Call { function: f, args: a }, K::Call { function: g, args: b }) => std::ptr::eq(*f, *g) && a == b,
+            (K::Call { function: f, args: a }, K::Call { function: g, args: b }) => {
+                std::ptr::eq(*f, *g) && a == b
+            }
             (K::Input(a), K::Input(b))
             | (K::Output(a), K::Output(b))
             | (K::Relabel(a), K::Relabel(b))
@@ -85,17 +128,19 @@ impl PartialEq for ExprKind {
             (K::IsTruth { arg: a, truth: t, negated: n }, K::IsTruth { arg: b, truth: u, negated: m }) => {
                 a == b && t == u && n == m
             }
-            (K::Distinct { left: a, right: b, negated: n }, K::Distinct { left: c, right: d, negated: m }) => {
-                a == c && b == d && n == m
-            }
+            (
+                K::Distinct { left: a, right: b, negated: n },
+                K::Distinct { left: c, right: d, negated: m },
+            ) => a == c && b == d && n == m,
             (K::Case { whens: a, otherwise: b }, K::Case { whens: c, otherwise: d }) => a == c && b == d,
             (K::NullIf { left: a, right: b, .. }, K::NullIf { left: c, right: d, .. }) => a == c && b == d,
             (K::InList { left: a, list: b, negated: n }, K::InList { left: c, list: d, negated: m }) => {
                 a == c && b == d && n == m
             }
-            (K::RowCompare { operator: o, left: a, right: b }, K::RowCompare { operator: p, left: c, right: d }) => {
-                o == p && a == c && b == d
-            }
+            (
+                K::RowCompare { operator: o, left: a, right: b },
+                K::RowCompare { operator: p, left: c, right: d },
+            ) => o == p && a == c && b == d,
             (K::Aggregate(a), K::Aggregate(b)) => {
                 a.function == b.function
                     && a.args == b.args
@@ -361,7 +406,10 @@ impl Expr {
             ExprKind::Constant(value) => value.is_null(),
             ExprKind::Column(column) => column.nullable,
             ExprKind::Relabel(arg) => arg.is_nullable(),
-            ExprKind::IsNull { .. } | ExprKind::IsTruth { .. } | ExprKind::Distinct { .. } | ExprKind::Exists(_) => false,
+            ExprKind::IsNull { .. }
+            | ExprKind::IsTruth { .. }
+            | ExprKind::Distinct { .. }
+            | ExprKind::Exists(_) => false,
             _ => true,
         }
     }
@@ -377,7 +425,12 @@ impl Expr {
         use ExprKind as K;
         match &self.kind {
             K::Constant(_) | K::Parameter(_) | K::Column(_) | K::Scalar(_) | K::Exists(_) => {}
-            K::Call { args, .. } | K::And(args) | K::Or(args) | K::Coalesce(args) | K::Greatest(args) | K::Least(args) => {
+            K::Call { args, .. }
+            | K::And(args)
+            | K::Or(args)
+            | K::Coalesce(args)
+            | K::Greatest(args)
+            | K::Least(args) => {
                 args.iter().for_each(each);
             }
             K::Input(arg) | K::Output(arg) | K::Relabel(arg) | K::Not(arg) => each(arg),

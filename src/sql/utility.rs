@@ -15,26 +15,126 @@ use crate::error::{Error, Result};
 
 /// Commands of PostgreSQL's that are not there yet, by their first words.
 const LACKING: &[&str] = &[
-    "ALTER AGGREGATE", "ALTER COLLATION", "ALTER CONVERSION", "ALTER DATABASE", "ALTER DEFAULT PRIVILEGES",
-    "ALTER DOMAIN", "ALTER EVENT TRIGGER", "ALTER EXTENSION", "ALTER FOREIGN", "ALTER FUNCTION", "ALTER GROUP",
-    "ALTER INDEX", "ALTER LANGUAGE", "ALTER LARGE OBJECT", "ALTER MATERIALIZED VIEW", "ALTER OPERATOR",
-    "ALTER POLICY", "ALTER PROCEDURE", "ALTER PUBLICATION", "ALTER ROLE", "ALTER ROUTINE", "ALTER RULE",
-    "ALTER SCHEMA", "ALTER SEQUENCE", "ALTER SERVER", "ALTER STATISTICS", "ALTER SUBSCRIPTION", "ALTER SYSTEM",
-    "ALTER TABLESPACE", "ALTER TEXT SEARCH", "ALTER TRIGGER", "ALTER TYPE", "ALTER USER", "ALTER VIEW", "CALL",
-    "CLUSTER", "COMMENT ON", "COMMIT PREPARED", "CREATE ACCESS METHOD", "CREATE AGGREGATE", "CREATE CAST",
-    "CREATE COLLATION", "CREATE CONVERSION", "CREATE DOMAIN", "CREATE EVENT TRIGGER", "CREATE EXTENSION",
-    "CREATE FOREIGN", "CREATE FUNCTION", "CREATE GROUP", "CREATE LANGUAGE", "CREATE MATERIALIZED VIEW",
-    "CREATE OPERATOR", "CREATE OR REPLACE", "CREATE POLICY", "CREATE PROCEDURE", "CREATE PUBLICATION",
-    "CREATE ROLE", "CREATE RULE", "CREATE SERVER", "CREATE STATISTICS", "CREATE SUBSCRIPTION",
-    "CREATE TABLESPACE", "CREATE TEXT SEARCH", "CREATE TRANSFORM", "CREATE TRIGGER", "CREATE CONSTRAINT TRIGGER",
-    "CREATE TYPE", "CREATE USER", "CREATE VIEW", "CREATE TEMP", "CREATE TEMPORARY", "CREATE RECURSIVE", "DECLARE",
-    "DO", "DROP ACCESS METHOD", "DROP AGGREGATE", "DROP CAST", "DROP COLLATION", "DROP CONVERSION", "DROP DOMAIN",
-    "DROP EVENT TRIGGER", "DROP EXTENSION", "DROP FOREIGN", "DROP FUNCTION", "DROP GROUP", "DROP LANGUAGE",
-    "DROP MATERIALIZED VIEW", "DROP OPERATOR", "DROP OWNED", "DROP POLICY", "DROP PROCEDURE", "DROP PUBLICATION",
-    "DROP ROLE", "DROP ROUTINE", "DROP RULE", "DROP SERVER", "DROP STATISTICS", "DROP SUBSCRIPTION",
-    "DROP TABLESPACE", "DROP TEXT SEARCH", "DROP TRANSFORM", "DROP TRIGGER", "DROP TYPE", "DROP USER", "DROP VIEW",
-    "FETCH", "GRANT", "IMPORT FOREIGN SCHEMA", "LISTEN", "LOAD", "MERGE", "MOVE", "NOTIFY", "PREPARE TRANSACTION",
-    "REASSIGN OWNED", "REFRESH MATERIALIZED VIEW", "REINDEX", "REVOKE", "ROLLBACK PREPARED", "SECURITY LABEL",
+    "ALTER AGGREGATE",
+    "ALTER COLLATION",
+    "ALTER CONVERSION",
+    "ALTER DATABASE",
+    "ALTER DEFAULT PRIVILEGES",
+    "ALTER DOMAIN",
+    "ALTER EVENT TRIGGER",
+    "ALTER EXTENSION",
+    "ALTER FOREIGN",
+    "ALTER FUNCTION",
+    "ALTER GROUP",
+    "ALTER INDEX",
+    "ALTER LANGUAGE",
+    "ALTER LARGE OBJECT",
+    "ALTER MATERIALIZED VIEW",
+    "ALTER OPERATOR",
+    "ALTER POLICY",
+    "ALTER PROCEDURE",
+    "ALTER PUBLICATION",
+    "ALTER ROLE",
+    "ALTER ROUTINE",
+    "ALTER RULE",
+    "ALTER SCHEMA",
+    "ALTER SEQUENCE",
+    "ALTER SERVER",
+    "ALTER STATISTICS",
+    "ALTER SUBSCRIPTION",
+    "ALTER SYSTEM",
+    "ALTER TABLESPACE",
+    "ALTER TEXT SEARCH",
+    "ALTER TRIGGER",
+    "ALTER TYPE",
+    "ALTER USER",
+    "ALTER VIEW",
+    "CALL",
+    "CLUSTER",
+    "COMMENT ON",
+    "COMMIT PREPARED",
+    "CREATE ACCESS METHOD",
+    "CREATE AGGREGATE",
+    "CREATE CAST",
+    "CREATE COLLATION",
+    "CREATE CONVERSION",
+    "CREATE DOMAIN",
+    "CREATE EVENT TRIGGER",
+    "CREATE EXTENSION",
+    "CREATE FOREIGN",
+    "CREATE FUNCTION",
+    "CREATE GROUP",
+    "CREATE LANGUAGE",
+    "CREATE MATERIALIZED VIEW",
+    "CREATE OPERATOR",
+    "CREATE OR REPLACE",
+    "CREATE POLICY",
+    "CREATE PROCEDURE",
+    "CREATE PUBLICATION",
+    "CREATE ROLE",
+    "CREATE RULE",
+    "CREATE SERVER",
+    "CREATE STATISTICS",
+    "CREATE SUBSCRIPTION",
+    "CREATE TABLESPACE",
+    "CREATE TEXT SEARCH",
+    "CREATE TRANSFORM",
+    "CREATE TRIGGER",
+    "CREATE CONSTRAINT TRIGGER",
+    "CREATE TYPE",
+    "CREATE USER",
+    "CREATE VIEW",
+    "CREATE TEMP",
+    "CREATE TEMPORARY",
+    "CREATE RECURSIVE",
+    "DECLARE",
+    "DO",
+    "DROP ACCESS METHOD",
+    "DROP AGGREGATE",
+    "DROP CAST",
+    "DROP COLLATION",
+    "DROP CONVERSION",
+    "DROP DOMAIN",
+    "DROP EVENT TRIGGER",
+    "DROP EXTENSION",
+    "DROP FOREIGN",
+    "DROP FUNCTION",
+    "DROP GROUP",
+    "DROP LANGUAGE",
+    "DROP MATERIALIZED VIEW",
+    "DROP OPERATOR",
+    "DROP OWNED",
+    "DROP POLICY",
+    "DROP PROCEDURE",
+    "DROP PUBLICATION",
+    "DROP ROLE",
+    "DROP ROUTINE",
+    "DROP RULE",
+    "DROP SERVER",
+    "DROP STATISTICS",
+    "DROP SUBSCRIPTION",
+    "DROP TABLESPACE",
+    "DROP TEXT SEARCH",
+    "DROP TRANSFORM",
+    "DROP TRIGGER",
+    "DROP TYPE",
+    "DROP USER",
+    "DROP VIEW",
+    "FETCH",
+    "GRANT",
+    "IMPORT FOREIGN SCHEMA",
+    "LISTEN",
+    "LOAD",
+    "MERGE",
+    "MOVE",
+    "NOTIFY",
+    "PREPARE TRANSACTION",
+    "REASSIGN OWNED",
+    "REFRESH MATERIALIZED VIEW",
+    "REINDEX",
+    "REVOKE",
+    "ROLLBACK PREPARED",
+    "SECURITY LABEL",
 ];
 
 /// A cursor over the tokens of one statement.
@@ -218,9 +318,9 @@ impl<'a> Words<'a> {
 
     /// A refusal if the first words are those of a command that is not there yet.
     fn lacking(&self) -> Option<Statement> {
-        let command = LACKING.iter().find(|command| {
-            command.split(' ').enumerate().all(|(place, word)| self.peek_is(place, word))
-        })?;
+        let command = LACKING
+            .iter()
+            .find(|command| command.split(' ').enumerate().all(|(place, word)| self.peek_is(place, word)))?;
         Some(Statement::Refused(Error::unsupported(command)))
     }
 
@@ -502,7 +602,9 @@ impl<'a> Words<'a> {
         let types = match self.peek(0) {
             Some(Token::LParen) => {
                 let list = self.parenthesized()?;
-                sqlparse(self.text, list, |parser| parser.parse_comma_separated(|parser| parser.parse_data_type()))?
+                sqlparse(self.text, list, |parser| {
+                    parser.parse_comma_separated(|parser| parser.parse_data_type())
+                })?
             }
             _ => Vec::new(),
         };
@@ -520,7 +622,9 @@ impl<'a> Words<'a> {
         let arguments = match self.peek(0) {
             Some(Token::LParen) => {
                 let list = self.parenthesized()?;
-                sqlparse(self.text, list, |parser| parser.parse_comma_separated(|parser| parser.parse_expr()))?
+                sqlparse(self.text, list, |parser| {
+                    parser.parse_comma_separated(|parser| parser.parse_expr())
+                })?
             }
             _ => Vec::new(),
         };
@@ -779,9 +883,10 @@ impl<'a> Words<'a> {
         let stream = if direction == CopyDirection::FromStdin { "STDIN" } else { "STDOUT" };
         if !self.accept(stream) {
             if self.accept("PROGRAM") || self.string().is_ok() {
-                return Ok(Statement::Refused(Error::unsupported("COPY with a file of the server").with_hint(
-                    "Use COPY with STDIN or STDOUT, or psql's \\copy.",
-                )));
+                return Ok(Statement::Refused(
+                    Error::unsupported("COPY with a file of the server")
+                        .with_hint("Use COPY with STDIN or STDOUT, or psql's \\copy."),
+                ));
             }
             return Err(self.unexpected());
         }
@@ -964,7 +1069,9 @@ fn refused_database_option(option: &str, value: &str) -> Option<Error> {
         "template" => matches!(lower.as_str(), "template0" | "template1" | "default"),
         "tablespace" => lower == "pg_default" || lower == "default",
         "locale" | "lc_collate" | "lc_ctype" => {
-            matches!(lower.as_str(), "c" | "posix" | "c.utf-8" | "c.utf8" | "default") || lower.ends_with(".utf-8") || lower.ends_with(".utf8")
+            matches!(lower.as_str(), "c" | "posix" | "c.utf-8" | "c.utf8" | "default")
+                || lower.ends_with(".utf-8")
+                || lower.ends_with(".utf8")
         }
         "locale_provider" => lower == "libc",
         _ => false,
@@ -1126,7 +1233,10 @@ mod tests {
 
     #[test]
     fn what_postgresql_has_and_we_lack_is_refused_not_misread() {
-        assert!(one("CREATE FUNCTION f() RETURNS int AS 'x'").contains("0A000") || one("CREATE FUNCTION f()").starts_with("Refused"));
+        assert!(
+            one("CREATE FUNCTION f() RETURNS int AS 'x'").contains("0A000")
+                || one("CREATE FUNCTION f()").starts_with("Refused")
+        );
         assert!(one("GRANT SELECT ON t TO x").starts_with("Refused"));
     }
 }

@@ -19,7 +19,10 @@ use crate::types::{Datum, DatumRef};
 const WINDOW_ROWS_MAX: usize = 10_000_000;
 
 /// Registers an aggregate's two variants.
-pub(super) fn register(connection: &rusqlite::Connection, function: &'static Function) -> rusqlite::Result<()> {
+pub(super) fn register(
+    connection: &rusqlite::Connection,
+    function: &'static Function,
+) -> rusqlite::Result<()> {
     let count = if function.variadic { -1 } else { function.args.len() as c_int };
     let data = std::ptr::from_ref(function).cast();
     create::<Growing>(connection, &function.symbol(), count, data)?;
@@ -125,7 +128,12 @@ impl Window for OnlyRow {
     }
 }
 
-fn create<W: Window>(connection: &rusqlite::Connection, name: &str, count: c_int, data: *const c_void) -> rusqlite::Result<()> {
+fn create<W: Window>(
+    connection: &rusqlite::Connection,
+    name: &str,
+    count: c_int,
+    data: *const c_void,
+) -> rusqlite::Result<()> {
     let flags = ffi::SQLITE_UTF8 | ffi::SQLITE_INNOCUOUS | ffi::SQLITE_DETERMINISTIC;
     // SAFETY: the connection is open; `data` is null or points to a static; the bodies never unwind.
     let code = unsafe {
@@ -186,7 +194,11 @@ unsafe fn run<T>(context: *mut ffi::sqlite3_context, work: impl FnOnce() -> Resu
     }
 }
 
-unsafe extern "C" fn x_step<W: Window>(context: *mut ffi::sqlite3_context, count: c_int, values: *mut *mut ffi::sqlite3_value) {
+unsafe extern "C" fn x_step<W: Window>(
+    context: *mut ffi::sqlite3_context,
+    count: c_int,
+    values: *mut *mut ffi::sqlite3_value,
+) {
     // SAFETY: SQLite called with these arguments.
     unsafe {
         run(context, || match state::<W>(context) {
@@ -196,7 +208,11 @@ unsafe extern "C" fn x_step<W: Window>(context: *mut ffi::sqlite3_context, count
     }
 }
 
-unsafe extern "C" fn x_inverse<W: Window>(context: *mut ffi::sqlite3_context, _: c_int, _: *mut *mut ffi::sqlite3_value) {
+unsafe extern "C" fn x_inverse<W: Window>(
+    context: *mut ffi::sqlite3_context,
+    _: c_int,
+    _: *mut *mut ffi::sqlite3_value,
+) {
     // SAFETY: SQLite called with this context.
     unsafe {
         run(context, || state::<W>(context).map_or(Ok(()), Window::inverse));

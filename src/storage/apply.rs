@@ -85,7 +85,13 @@ impl Applier {
         Ok(self.shapes.get_mut(table).expect("it was just put there"))
     }
 
-    fn insert(&mut self, connection: &mut Connection, table: &str, rowid: i64, values: &[DatumRef<'_>]) -> Result<(), Failure> {
+    fn insert(
+        &mut self,
+        connection: &mut Connection,
+        table: &str,
+        rowid: i64,
+        values: &[DatumRef<'_>],
+    ) -> Result<(), Failure> {
         let shape = self.shape(connection, table)?;
         shape.expect_columns(table, values.len())?;
         let sql = shape.insert.clone();
@@ -95,7 +101,13 @@ impl Applier {
         exactly_one(connection, &sql, &row, || format!("row {rowid} of {table} exists already"))
     }
 
-    fn delete(&mut self, connection: &mut Connection, table: &str, rowid: i64, values: &[DatumRef<'_>]) -> Result<(), Failure> {
+    fn delete(
+        &mut self,
+        connection: &mut Connection,
+        table: &str,
+        rowid: i64,
+        values: &[DatumRef<'_>],
+    ) -> Result<(), Failure> {
         let shape = self.shape(connection, table)?;
         shape.expect_columns(table, values.len())?;
         let sql = shape.delete.clone();
@@ -123,7 +135,9 @@ impl Applier {
             row.push(*before);
             row.push(*after);
         }
-        exactly_one(connection, &sql, &row, || format!("row {} of {table} is not as it was changed", rowids.0))
+        exactly_one(connection, &sql, &row, || {
+            format!("row {} of {table} is not as it was changed", rowids.0)
+        })
     }
 }
 
@@ -144,16 +158,23 @@ fn exactly_one(
 impl Shape {
     fn read(connection: &mut Connection, table: &str) -> Result<Shape, Failure> {
         let statement = connection.prepare(&format!("SELECT * FROM {}", quoted(table)).into())?;
-        let columns: Vec<String> = (0..statement.column_count()).map(|column| statement.column_name(column)).collect();
+        let columns: Vec<String> =
+            (0..statement.column_count()).map(|column| statement.column_name(column)).collect();
         let rowid = naming::rowid_name(columns.iter().map(String::as_str))
             .ok_or_else(|| diverged(&format!("table {table} hides its row numbers")))?;
         let names: Vec<String> = columns.iter().map(|column| quoted(column)).collect();
         let places: Vec<String> = (0..columns.len()).map(|place| format!("?{}", place + 2)).collect();
-        let same: String = names.iter().zip(&places).map(|(name, place)| format!(" AND {}", is(name, place))).collect();
+        let same: String =
+            names.iter().zip(&places).map(|(name, place)| format!(" AND {}", is(name, place))).collect();
         let table = quoted(table);
         Ok(Shape {
             rowid,
-            insert: format!("INSERT INTO {table} ({rowid}, {}) VALUES (?1, {})", names.join(", "), places.join(", ")).into(),
+            insert: format!(
+                "INSERT INTO {table} ({rowid}, {}) VALUES (?1, {})",
+                names.join(", "),
+                places.join(", ")
+            )
+            .into(),
             delete: format!("DELETE FROM {table} WHERE {rowid} = ?1{same}").into(),
             updates: HashMap::new(),
             columns,

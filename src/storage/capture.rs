@@ -33,8 +33,16 @@ unsafe extern "C" {
         data: *mut c_void,
     ) -> *mut c_void;
     fn sqlite3_preupdate_count(connection: *mut ffi::sqlite3) -> c_int;
-    fn sqlite3_preupdate_old(connection: *mut ffi::sqlite3, column: c_int, value: *mut *mut ffi::sqlite3_value) -> c_int;
-    fn sqlite3_preupdate_new(connection: *mut ffi::sqlite3, column: c_int, value: *mut *mut ffi::sqlite3_value) -> c_int;
+    fn sqlite3_preupdate_old(
+        connection: *mut ffi::sqlite3,
+        column: c_int,
+        value: *mut *mut ffi::sqlite3_value,
+    ) -> c_int;
+    fn sqlite3_preupdate_new(
+        connection: *mut ffi::sqlite3,
+        column: c_int,
+        value: *mut *mut ffi::sqlite3_value,
+    ) -> c_int;
 }
 
 /// What is captured.
@@ -190,11 +198,19 @@ impl Captured {
         match operation {
             ffi::SQLITE_INSERT => {
                 self.touch(row.new_rowid)?;
-                self.list.push_insert(row.table, row.new_rowid, (0..count).map(|column| row.new(column)), &self.spill)
+                self.list.push_insert(
+                    row.table,
+                    row.new_rowid,
+                    (0..count).map(|column| row.new(column)),
+                    &self.spill,
+                )
             }
-            ffi::SQLITE_DELETE => {
-                self.list.push_delete(row.table, row.old_rowid, (0..count).map(|column| row.old(column)), &self.spill)
-            }
+            ffi::SQLITE_DELETE => self.list.push_delete(
+                row.table,
+                row.old_rowid,
+                (0..count).map(|column| row.old(column)),
+                &self.spill,
+            ),
             _ => self.take_update(row, count),
         }
     }

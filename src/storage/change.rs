@@ -258,7 +258,8 @@ impl ChangeList {
         let mut place = from.position;
         if place >= self.spilled_bytes {
             let (start, end) = (place - self.spilled_bytes, to.position.saturating_sub(self.spilled_bytes));
-            return visit_operations(&self.memory[start as usize..end as usize], &mut tables, &mut visit).map(|_| ());
+            return visit_operations(&self.memory[start as usize..end as usize], &mut tables, &mut visit)
+                .map(|_| ());
         }
         let mut buffer = Vec::new();
         while place < to.position {
@@ -288,7 +289,8 @@ impl ChangeList {
         let mut out = vec![0; length];
         let from_file = self.spilled_bytes.saturating_sub(place).min(length as u64) as usize;
         if let Some(file) = self.spilled.as_ref().filter(|_| from_file > 0) {
-            file.read_exact_at(&mut out[..from_file], place).map_err(|error| super::spool::read_error(&error))?;
+            file.read_exact_at(&mut out[..from_file], place)
+                .map_err(|error| super::spool::read_error(&error))?;
         }
         if from_file < length {
             let start = (place + from_file as u64 - self.spilled_bytes) as usize;
@@ -314,7 +316,8 @@ fn visit_operations<E: From<crate::error::Error>>(
         let Some((header, length)) = operation_length(&bytes[used..]) else { break };
         let Some(operation) = bytes[used..].get(header..header + length) else { break };
         if let Some((&TABLE, name)) = operation.split_first() {
-            tables.push(std::str::from_utf8(name).map_err(|_| damaged("a table's name is not UTF-8"))?.into());
+            tables
+                .push(std::str::from_utf8(name).map_err(|_| damaged("a table's name is not UTF-8"))?.into());
         } else {
             visit(decode(operation, tables)?)?;
         }
@@ -352,7 +355,12 @@ fn decode<'a>(operation: &'a [u8], tables: &'a [Box<str>]) -> Result<Change<'a>>
             let new_rowid = reader.signed()?;
             let count = reader.count()?;
             let column = |_| Ok((reader.number()? as usize, reader.value()?, reader.value()?));
-            Change::Update { table, old_rowid: rowid, new_rowid, columns: (0..count).map(column).collect::<Result<_>>()? }
+            Change::Update {
+                table,
+                old_rowid: rowid,
+                new_rowid,
+                columns: (0..count).map(column).collect::<Result<_>>()?,
+            }
         }
         _ => return Err(damaged("an operation has an unknown tag")),
     };

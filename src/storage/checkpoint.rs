@@ -50,7 +50,12 @@ impl Checkpointer {
     /// Learns the length of the write-ahead log from each commit of the writer's connection, which must
     /// not outlive this watcher.
     pub(super) fn watch(&self, writer: &Connection) {
-        unsafe extern "C" fn on_commit(pages: *mut c_void, _: *mut ffi::sqlite3, _: *const c_char, count: c_int) -> c_int {
+        unsafe extern "C" fn on_commit(
+            pages: *mut c_void,
+            _: *mut ffi::sqlite3,
+            _: *const c_char,
+            count: c_int,
+        ) -> c_int {
             // SAFETY: `watch` gave this pointer, which the watcher's Arc keeps alive.
             let pages = unsafe { &*pages.cast::<AtomicU64>() };
             pages.store(count.max(0) as u64, Ordering::Relaxed);
@@ -70,7 +75,9 @@ impl Checkpointer {
     pub(super) fn flush(&self) -> Result<()> {
         let flushed = match File::open(wal_path(&self.path)) {
             Ok(wal) => wal.sync_data(),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => File::open(&self.path).and_then(|file| file.sync_all()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                File::open(&self.path).and_then(|file| file.sync_all())
+            }
             Err(error) => Err(error),
         };
         let directory = self.path.parent().unwrap_or(Path::new("."));
@@ -102,7 +109,8 @@ impl Checkpointer {
         }
         let outcome = checkpoint(writer);
         let is_complete = matches!(outcome, Ok(true));
-        self.forced_at.store(if is_complete { FORCED_PAGES } else { pages + FORCED_PAGES }, Ordering::Relaxed);
+        self.forced_at
+            .store(if is_complete { FORCED_PAGES } else { pages + FORCED_PAGES }, Ordering::Relaxed);
         if let Err(error) = outcome {
             telemetry::warn!("a checkpoint of {} failed: {error}", self.path.display());
         }

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{Mutex as AsyncMutex, MutexGuard as AsyncMutexGuard, Notify, OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{
+    Mutex as AsyncMutex, MutexGuard as AsyncMutexGuard, Notify, OwnedSemaphorePermit, Semaphore, oneshot,
+};
 
 use super::change::{Change, ChangeList, Mark};
 use super::checkpoint::Checkpointer;
@@ -87,7 +89,12 @@ pub struct WritePermit {
 
 impl Database {
     /// Opens a file, creating it if it is missing.
-    pub(super) fn open(origin: &Origin<'_>, spill: &SpillDirectory, random: &dyn Random, ready: Arc<Notify>) -> Result<Database> {
+    pub(super) fn open(
+        origin: &Origin<'_>,
+        spill: &SpillDirectory,
+        random: &dyn Random,
+        ready: Arc<Notify>,
+    ) -> Result<Database> {
         let mut connection = Connection::open(origin.path, Access::Writer)?;
         if !meta::is_initialised(&mut connection)? {
             let created = Meta { applied: origin.created, identity: Identity::default() };
@@ -141,7 +148,10 @@ impl Database {
 
     fn check_exists(&self) -> Result<()> {
         if self.is_dropped.load(Ordering::Acquire) {
-            return Err(Error::fatal(state::DATABASE_DROPPED, "terminating connection because its database was dropped"));
+            return Err(Error::fatal(
+                state::DATABASE_DROPPED,
+                "terminating connection because its database was dropped",
+            ));
         }
         Ok(())
     }
@@ -191,7 +201,10 @@ impl Database {
         self.check_exists()?;
         match self.queue.clone().acquire_owned().await {
             Ok(permit) => Ok(WritePermit { _permit: permit }),
-            Err(_) => Err(Error::fatal(state::ADMIN_SHUTDOWN, "terminating connection due to administrator command")),
+            Err(_) => Err(Error::fatal(
+                state::ADMIN_SHUTDOWN,
+                "terminating connection due to administrator command",
+            )),
         }
     }
 
@@ -336,7 +349,9 @@ impl Database {
             Body::Chunked(count) => {
                 let chunks = self.chunks.lock().unwrap_or_else(PoisonError::into_inner).take();
                 match chunks {
-                    Some(chunks) if chunks.identity == part.identity && chunks.next == *count => Ok(chunks.changes),
+                    Some(chunks) if chunks.identity == part.identity && chunks.next == *count => {
+                        Ok(chunks.changes)
+                    }
                     _ => Err(super::values::damaged("chunks of a transaction are missing in the log")),
                 }
             }
@@ -427,7 +442,8 @@ impl Database {
 fn copy_file(source: &Path, target: &Path) -> Result<()> {
     const PAGES_AT_ONCE: i32 = 1024;
 
-    let failed = |error: rusqlite::Error| Error::new(state::IO_ERROR, format!("could not copy a database: {error}"));
+    let failed =
+        |error: rusqlite::Error| Error::new(state::IO_ERROR, format!("could not copy a database: {error}"));
     let source = Connection::open(source, Access::Reader)?;
     let mut target = rusqlite::Connection::open(target).map_err(failed)?;
     let backup = rusqlite::backup::Backup::new(source.rusqlite(), &mut target).map_err(failed)?;

@@ -53,7 +53,10 @@ impl Databases {
     /// Opens all files of a data directory.
     pub fn open(directory: DataDirectory, random: Arc<dyn Random>) -> Result<Databases> {
         let spill = SpillDirectory::new(&directory.temporary()).map_err(|error| {
-            Error::new(state::IO_ERROR, format!("could not create \"{}\": {error}", directory.temporary().display()))
+            Error::new(
+                state::IO_ERROR,
+                format!("could not create \"{}\": {error}", directory.temporary().display()),
+            )
         })?;
         let ready = Arc::new(Notify::new());
         let path = directory.system_file();
@@ -111,7 +114,10 @@ impl Databases {
     /// Takes what is ready in every file, for one entry.
     pub fn take_ready(&self) -> Vec<Batch> {
         let names = self.names.borrow().clone();
-        std::iter::once(&self.system).chain(names.values()).filter_map(|database| database.take_ready()).collect()
+        std::iter::once(&self.system)
+            .chain(names.values())
+            .filter_map(|database| database.take_ready())
+            .collect()
     }
 
     /// What was taken could not be proposed: its transactions fail, and those computed on them.
@@ -187,7 +193,8 @@ impl Databases {
             };
             names.insert(name.clone(), database);
         }
-        for database in before.values().filter(|database| !listed.values().any(|oid| *oid == database.oid())) {
+        for database in before.values().filter(|database| !listed.values().any(|oid| *oid == database.oid()))
+        {
             self.remove(database);
         }
         self.names.send_replace(Arc::new(names));

@@ -47,7 +47,8 @@ impl DataDirectory {
         let directory = DataDirectory { path: path.to_owned(), _lock: lock };
         let temporary = directory.temporary();
         if temporary.exists() {
-            std::fs::remove_dir_all(&temporary).map_err(|error| failed("empty the directory", &temporary, &error))?;
+            std::fs::remove_dir_all(&temporary)
+                .map_err(|error| failed("empty the directory", &temporary, &error))?;
         }
         Ok(directory)
     }
@@ -117,15 +118,17 @@ fn lock(path: &Path) -> Result<File> {
 fn check_format(path: &Path) -> Result<()> {
     let format_path = path.join("FORMAT");
     match std::fs::read_to_string(&format_path) {
-        Ok(text) => match text.trim().strip_prefix("quorate ").and_then(|number| number.parse::<u32>().ok()) {
-            Some(FORMAT_VERSION) => Ok(()),
-            Some(format) => bail!(
-                FEATURE_NOT_SUPPORTED,
-                "data directory \"{}\" has format {format}; this program knows format {FORMAT_VERSION}: use the program that wrote it, or a newer one",
-                path.display()
-            ),
-            None => bail!(DATA_CORRUPTED, "\"{}\" does not hold a format", format_path.display()),
-        },
+        Ok(text) => {
+            match text.trim().strip_prefix("quorate ").and_then(|number| number.parse::<u32>().ok()) {
+                Some(FORMAT_VERSION) => Ok(()),
+                Some(format) => bail!(
+                    FEATURE_NOT_SUPPORTED,
+                    "data directory \"{}\" has format {format}; this program knows format {FORMAT_VERSION}: use the program that wrote it, or a newer one",
+                    path.display()
+                ),
+                None => bail!(DATA_CORRUPTED, "\"{}\" does not hold a format", format_path.display()),
+            }
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             check_empty(path)?;
             write_durably(&format_path, &format!("quorate {FORMAT_VERSION}\n"))

@@ -83,7 +83,10 @@ pub fn encode(batches: &[Batch]) -> Result<Vec<Vec<u8>>> {
                 }
                 None => {
                     data.push(CHUNKED);
-                    put_number(&mut data, push_chunks(&mut entries, batch.database, sealed.identity, &sealed.changes)?);
+                    put_number(
+                        &mut data,
+                        push_chunks(&mut entries, batch.database, sealed.identity, &sealed.changes)?,
+                    );
                 }
             }
         }
@@ -92,7 +95,12 @@ pub fn encode(batches: &[Batch]) -> Result<Vec<Vec<u8>>> {
     Ok(entries)
 }
 
-fn push_chunks(entries: &mut Vec<Vec<u8>>, database: Oid, identity: Identity, changes: &ChangeList) -> Result<u64> {
+fn push_chunks(
+    entries: &mut Vec<Vec<u8>>,
+    database: Oid,
+    identity: Identity,
+    changes: &ChangeList,
+) -> Result<u64> {
     let total = changes.byte_count();
     let mut place = 0;
     for start in (0..total).step_by(ENTRY_BYTES_MAX) {

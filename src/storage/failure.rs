@@ -92,8 +92,10 @@ fn violation(code: i32, message: &str) -> Option<Violation> {
 
 fn plain_error(code: i32, message: &str, sql: &str) -> Error {
     match code & 0xff {
-        ffi::SQLITE_FULL => Error::new(state::DISK_FULL, "could not write to the database: No space left on device")
-            .with_hint("Check free disk space."),
+        ffi::SQLITE_FULL => {
+            Error::new(state::DISK_FULL, "could not write to the database: No space left on device")
+                .with_hint("Check free disk space.")
+        }
         ffi::SQLITE_IOERR | ffi::SQLITE_CANTOPEN => io_error(message),
         ffi::SQLITE_NOMEM => Error::new(state::OUT_OF_MEMORY, "out of memory"),
         ffi::SQLITE_TOOBIG => Error::new(state::PROGRAM_LIMIT_EXCEEDED, "value is too large"),
@@ -102,7 +104,9 @@ fn plain_error(code: i32, message: &str, sql: &str) -> Error {
             Error::new(state::DATA_CORRUPTED, "the database file is damaged")
         }
         ffi::SQLITE_INTERRUPT => Error::new(state::QUERY_CANCELED, "canceling statement due to user request"),
-        _ if message == "integer overflow" => Error::new(state::NUMERIC_VALUE_OUT_OF_RANGE, "bigint out of range"),
+        _ if message == "integer overflow" => {
+            Error::new(state::NUMERIC_VALUE_OUT_OF_RANGE, "bigint out of range")
+        }
         _ if is_too_complex(message) => Error::new(state::STATEMENT_TOO_COMPLEX, "statement is too complex")
             .with_hint("Write it with fewer operators, tables or set operations."),
         _ => {
@@ -118,9 +122,14 @@ fn io_error(message: &str) -> Error {
 }
 
 fn is_too_complex(message: &str) -> bool {
-    ["Expression tree is too large", "parser stack overflow", "too many terms in compound", "at most 64 tables"]
-        .iter()
-        .any(|part| message.contains(part))
+    [
+        "Expression tree is too large",
+        "parser stack overflow",
+        "too many terms in compound",
+        "at most 64 tables",
+    ]
+    .iter()
+    .any(|part| message.contains(part))
 }
 
 /// The start of a text, for the log.

@@ -40,7 +40,8 @@ pub(super) fn register(connection: &rusqlite::Connection) -> rusqlite::Result<()
         scalar(connection, &format!("{}out", ty.name), 1, true, data, call_output)?;
         scalar(connection, &cast::typmod_symbol(ty), 3, true, data, call_typmod)?;
     }
-    for (name, body) in [("required", call_required as Scalar), ("limit_count", call_limit), ("offset_count", call_offset)]
+    for (name, body) in
+        [("required", call_required as Scalar), ("limit_count", call_limit), ("offset_count", call_offset)]
     {
         scalar(connection, name, 1, true, std::ptr::null(), body)?;
     }
@@ -60,9 +61,8 @@ fn scalar(
     data: *const c_void,
     body: Scalar,
 ) -> rusqlite::Result<()> {
-    let flags = ffi::SQLITE_UTF8
-        | ffi::SQLITE_INNOCUOUS
-        | if deterministic { ffi::SQLITE_DETERMINISTIC } else { 0 };
+    let flags =
+        ffi::SQLITE_UTF8 | ffi::SQLITE_INNOCUOUS | if deterministic { ffi::SQLITE_DETERMINISTIC } else { 0 };
     // SAFETY: the connection is open; `data` points to statics; the body never unwinds.
     let code = unsafe {
         ffi::sqlite3_create_function_v2(
@@ -175,7 +175,11 @@ pub(super) fn with_env<T>(call: impl Fn(&dyn Env) -> T) -> T {
     execution::with_env(&call).unwrap_or_else(|| call(&Nowhere))
 }
 
-unsafe extern "C" fn call_function(context: *mut ffi::sqlite3_context, count: c_int, values: *mut *mut ffi::sqlite3_value) {
+unsafe extern "C" fn call_function(
+    context: *mut ffi::sqlite3_context,
+    count: c_int,
+    values: *mut *mut ffi::sqlite3_value,
+) {
     // SAFETY: `register` gave this function a `&'static Function` as its data.
     let function = unsafe { &*ffi::sqlite3_user_data(context).cast::<Function>() };
     let Body::Scalar(body) = function.body else { return };
@@ -199,7 +203,11 @@ unsafe fn type_of(context: *mut ffi::sqlite3_context) -> &'static Type {
     unsafe { &*ffi::sqlite3_user_data(context).cast::<Type>() }
 }
 
-unsafe extern "C" fn call_input(context: *mut ffi::sqlite3_context, count: c_int, values: *mut *mut ffi::sqlite3_value) {
+unsafe extern "C" fn call_input(
+    context: *mut ffi::sqlite3_context,
+    count: c_int,
+    values: *mut *mut ffi::sqlite3_value,
+) {
     // SAFETY: registered with a type; SQLite called with these arguments.
     unsafe {
         let ty = type_of(context);
@@ -210,7 +218,11 @@ unsafe extern "C" fn call_input(context: *mut ffi::sqlite3_context, count: c_int
     }
 }
 
-unsafe extern "C" fn call_output(context: *mut ffi::sqlite3_context, count: c_int, values: *mut *mut ffi::sqlite3_value) {
+unsafe extern "C" fn call_output(
+    context: *mut ffi::sqlite3_context,
+    count: c_int,
+    values: *mut *mut ffi::sqlite3_value,
+) {
     // SAFETY: registered with a type; SQLite called with these arguments.
     unsafe {
         let ty = type_of(context);
@@ -221,7 +233,11 @@ unsafe extern "C" fn call_output(context: *mut ffi::sqlite3_context, count: c_in
     }
 }
 
-unsafe extern "C" fn call_typmod(context: *mut ffi::sqlite3_context, count: c_int, values: *mut *mut ffi::sqlite3_value) {
+unsafe extern "C" fn call_typmod(
+    context: *mut ffi::sqlite3_context,
+    count: c_int,
+    values: *mut *mut ffi::sqlite3_value,
+) {
     // SAFETY: registered with a type; SQLite called with these arguments.
     unsafe {
         let ty = type_of(context);
@@ -236,7 +252,11 @@ unsafe extern "C" fn call_typmod(context: *mut ffi::sqlite3_context, count: c_in
 }
 
 /// The value of a column that is SQLite's rowid: SQLite would take NULL for "choose one".
-unsafe extern "C" fn call_required(context: *mut ffi::sqlite3_context, _: c_int, values: *mut *mut ffi::sqlite3_value) {
+unsafe extern "C" fn call_required(
+    context: *mut ffi::sqlite3_context,
+    _: c_int,
+    values: *mut *mut ffi::sqlite3_value,
+) {
     // SAFETY: SQLite called with one argument.
     unsafe {
         if ffi::sqlite3_value_type(*values) == ffi::SQLITE_NULL {
@@ -248,7 +268,11 @@ unsafe extern "C" fn call_required(context: *mut ffi::sqlite3_context, _: c_int,
     }
 }
 
-unsafe extern "C" fn call_limit(context: *mut ffi::sqlite3_context, count: c_int, values: *mut *mut ffi::sqlite3_value) {
+unsafe extern "C" fn call_limit(
+    context: *mut ffi::sqlite3_context,
+    count: c_int,
+    values: *mut *mut ffi::sqlite3_value,
+) {
     // SAFETY: SQLite called with these arguments.
     unsafe {
         answer(context, count, values, |arguments| match arguments[0] {
@@ -259,12 +283,18 @@ unsafe extern "C" fn call_limit(context: *mut ffi::sqlite3_context, count: c_int
     }
 }
 
-unsafe extern "C" fn call_offset(context: *mut ffi::sqlite3_context, count: c_int, values: *mut *mut ffi::sqlite3_value) {
+unsafe extern "C" fn call_offset(
+    context: *mut ffi::sqlite3_context,
+    count: c_int,
+    values: *mut *mut ffi::sqlite3_value,
+) {
     // SAFETY: SQLite called with these arguments.
     unsafe {
         answer(context, count, values, |arguments| match arguments[0] {
             DatumRef::Null => Ok(Datum::Integer(0)),
-            DatumRef::Integer(..0) => bail!(INVALID_ROW_COUNT_IN_RESULT_OFFSET_CLAUSE, "OFFSET must not be negative"),
+            DatumRef::Integer(..0) => {
+                bail!(INVALID_ROW_COUNT_IN_RESULT_OFFSET_CLAUSE, "OFFSET must not be negative")
+            }
             value => Ok(value.to_owned()),
         });
     }

@@ -16,8 +16,24 @@ thread_local! {
 
 /// SQLite's own functions that lowered statements call.
 const SQLITE_FUNCTIONS: &[&str] = &[
-    "coalesce", "count", "cume_dist", "dense_rank", "first_value", "group_concat", "lag", "last_value", "lead", "max",
-    "min", "nth_value", "ntile", "octet_length", "percent_rank", "rank", "row_number", "sum",
+    "coalesce",
+    "count",
+    "cume_dist",
+    "dense_rank",
+    "first_value",
+    "group_concat",
+    "lag",
+    "last_value",
+    "lead",
+    "max",
+    "min",
+    "nth_value",
+    "ntile",
+    "octet_length",
+    "percent_rank",
+    "rank",
+    "row_number",
+    "sum",
 ];
 
 /// Ours that are in no registry: see `storage::functions`.
@@ -25,12 +41,29 @@ pub(super) const INTERNAL_FUNCTIONS: &[&str] = &["limit_count", "offset_count", 
 
 /// Called by SQLite itself while it changes a schema.
 const SCHEMA_FUNCTIONS: &[&str] = &[
-    "sqlite_rename_table", "sqlite_rename_column", "sqlite_rename_test", "sqlite_rename_quotefix", "sqlite_drop_column",
-    "sqlite_drop_constraint", "sqlite_add_constraint", "sqlite_fail", "sqlite_find_constraint", "substr", "printf", "like", "length", "format", "instr", "quote", "raise", "glob",
+    "sqlite_rename_table",
+    "sqlite_rename_column",
+    "sqlite_rename_test",
+    "sqlite_rename_quotefix",
+    "sqlite_drop_column",
+    "sqlite_drop_constraint",
+    "sqlite_add_constraint",
+    "sqlite_fail",
+    "sqlite_find_constraint",
+    "substr",
+    "printf",
+    "like",
+    "length",
+    "format",
+    "instr",
+    "quote",
+    "raise",
+    "glob",
 ];
 
 static FUNCTIONS: LazyLock<HashSet<String>> = LazyLock::new(|| {
-    let mut names: HashSet<String> = SQLITE_FUNCTIONS.iter().chain(INTERNAL_FUNCTIONS).map(|name| (*name).to_owned()).collect();
+    let mut names: HashSet<String> =
+        SQLITE_FUNCTIONS.iter().chain(INTERNAL_FUNCTIONS).map(|name| (*name).to_owned()).collect();
     for function in functions::callable() {
         names.insert(function.symbol());
         names.insert(format!("{}_sliding", function.symbol()));
@@ -61,7 +94,9 @@ fn authorize(context: AuthContext<'_>) -> Authorization {
     use AuthAction as A;
     let schema_access = SCHEMA_ACCESS.get();
     match context.action {
-        A::Select | A::Read { .. } | A::Recursive | A::Transaction { .. } | A::Savepoint { .. } => Authorization::Allow,
+        A::Select | A::Read { .. } | A::Recursive | A::Transaction { .. } | A::Savepoint { .. } => {
+            Authorization::Allow
+        }
         A::Insert { table_name } | A::Update { table_name, .. } | A::Delete { table_name } => {
             allow(schema_access || !table_name.starts_with("sqlite_"))
         }

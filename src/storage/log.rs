@@ -91,20 +91,27 @@ impl Encode for LogId {
 
 impl Decode for LogId {
     fn decode<R: Read>(mut bytes: R) -> io::Result<LogId> {
-        Ok(LogId { term: u64::decode(&mut bytes)?, node: u64::decode(&mut bytes)?, index: u64::decode(&mut bytes)? })
+        Ok(LogId {
+            term: u64::decode(&mut bytes)?,
+            node: u64::decode(&mut bytes)?,
+            index: u64::decode(&mut bytes)?,
+        })
     }
 }
 
 impl Encode for StoredVote {
     fn encode<W: Write>(&self, mut out: W) -> io::Result<usize> {
         let flags = u8::from(self.committed) | u8::from(self.node.is_some()) << 1;
-        Ok(self.term.encode(&mut out)? + self.node.unwrap_or_default().encode(&mut out)? + flags.encode(&mut out)?)
+        Ok(self.term.encode(&mut out)?
+            + self.node.unwrap_or_default().encode(&mut out)?
+            + flags.encode(&mut out)?)
     }
 }
 
 impl Decode for StoredVote {
     fn decode<R: Read>(mut bytes: R) -> io::Result<StoredVote> {
-        let (term, node, flags) = (u64::decode(&mut bytes)?, u64::decode(&mut bytes)?, u8::decode(&mut bytes)?);
+        let (term, node, flags) =
+            (u64::decode(&mut bytes)?, u64::decode(&mut bytes)?, u8::decode(&mut bytes)?);
         Ok(StoredVote { term, node: (flags & 2 != 0).then_some(node), committed: flags & 1 != 0 })
     }
 }
@@ -210,7 +217,11 @@ impl LogFile {
     }
 
     /// Appends entries, and tells when they are on stable storage.
-    pub fn append(&self, entries: impl IntoIterator<Item = (LogId, LogPayload)>, on_flushed: OnFlushed) -> io::Result<()> {
+    pub fn append(
+        &self,
+        entries: impl IntoIterator<Item = (LogId, LogPayload)>,
+        on_flushed: OnFlushed,
+    ) -> io::Result<()> {
         let mut log = self.log();
         log.append(entries)?;
         log.flush(true, Some(on_flushed))

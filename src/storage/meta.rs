@@ -63,7 +63,8 @@ fn initialise_catalog(connection: &mut Connection) -> Result<(), Failure> {
     for sql in system::schema() {
         connection.execute_schema(&sql)?;
     }
-    let insert = "INSERT INTO \"pg_catalog.pg_namespace\" (\"oid\", \"nspname\", \"nspowner\") VALUES (?1, ?2, ?3)";
+    let insert =
+        "INSERT INTO \"pg_catalog.pg_namespace\" (\"oid\", \"nspname\", \"nspowner\") VALUES (?1, ?2, ?3)";
     let namespaces = [
         (PG_CATALOG, "pg_catalog"),
         (crate::catalog::INFORMATION_SCHEMA, "information_schema"),
@@ -87,8 +88,15 @@ pub(super) fn is_initialised(connection: &mut Connection) -> Result<bool> {
 pub(super) fn read(connection: &mut Connection) -> Result<Meta> {
     let sql = "SELECT \"format\", \"term\", \"node\", \"index\", \"identity\" FROM \"quorate.meta\"";
     let rows = connection.query(sql, &[]).map_err(Failure::into_error)?;
-    let Some([Datum::Integer(format), Datum::Integer(term), Datum::Integer(node), Datum::Integer(index), Datum::Blob(identity)]) =
-        rows.first().map(Vec::as_slice)
+    let Some(
+        [
+            Datum::Integer(format),
+            Datum::Integer(term),
+            Datum::Integer(node),
+            Datum::Integer(index),
+            Datum::Blob(identity),
+        ],
+    ) = rows.first().map(Vec::as_slice)
     else {
         bail!(DATA_CORRUPTED, "a database file has no valid row about itself");
     };

@@ -45,7 +45,14 @@ impl ReaderPool {
         connection.run(&"BEGIN".into(), &[]).map_err(Failure::into_error)?;
         let state = meta::read(&mut connection)?;
         let catalog = catalog.clone();
-        Ok(Reader { pool: self.clone(), catalog, state, cursors: BTreeMap::new(), connection: Some(connection), next: 0 })
+        Ok(Reader {
+            pool: self.clone(),
+            catalog,
+            state,
+            cursors: BTreeMap::new(),
+            connection: Some(connection),
+            next: 0,
+        })
     }
 
     /// The version of the catalog that readers see now.
@@ -148,7 +155,12 @@ impl Reader {
     }
 
     /// Gives rows to a sink until it wants no more or there are none.
-    pub fn fill(&mut self, cursor: Cursor, execution: &Execution<'_>, sink: &mut dyn RowSink) -> Result<Fill> {
+    pub fn fill(
+        &mut self,
+        cursor: Cursor,
+        execution: &Execution<'_>,
+        sink: &mut dyn RowSink,
+    ) -> Result<Fill> {
         let (Some(connection), Some(statement)) = (&self.connection, self.cursors.get_mut(&cursor)) else {
             return Ok(Fill::Done);
         };
@@ -168,7 +180,11 @@ impl Reader {
 }
 
 /// Steps a statement and gives its rows to a sink.
-pub(super) fn pump(connection: &Connection, statement: &mut Statement, sink: &mut dyn RowSink) -> Result<Fill, Failure> {
+pub(super) fn pump(
+    connection: &Connection,
+    statement: &mut Statement,
+    sink: &mut dyn RowSink,
+) -> Result<Fill, Failure> {
     let count = statement.column_count();
     while connection.step(statement)? {
         let flow = if count <= INLINE_COLUMNS {

@@ -71,14 +71,24 @@ impl Node {
     fn open(path: PathBuf) -> Node {
         let databases = Databases::open(DataDirectory::open(&path).unwrap(), Arc::new(SystemRandom)).unwrap();
         let delivered = 0;
-        Node { path, databases: Arc::new(databases), permit: None, commits: Vec::new(), commit_count: 0, delivered }
+        Node {
+            path,
+            databases: Arc::new(databases),
+            permit: None,
+            commits: Vec::new(),
+            commit_count: 0,
+            delivered,
+        }
     }
 
     fn database(&self) -> Arc<Database> {
         self.databases.get("postgres").unwrap()
     }
 
-    async fn statement<T>(&self, work: impl FnOnce(&mut Statement<'_>) -> Result<T, Failure>) -> Result<T, Error> {
+    async fn statement<T>(
+        &self,
+        work: impl FnOnce(&mut Statement<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Error> {
         let cancel = CancelToken::default();
         let execution = test_execution(&cancel);
         let database = self.database();
@@ -155,7 +165,12 @@ impl Script {
             let log_id = LogId { term: 1, node: 1, index: node.delivered as u64 };
             let before = node.database().state();
             match node.databases.apply(log_id, entry).await {
-                Ok(()) => writeln!(text, "entry {}: {}", log_id.index, describe_change(before, node.database().state()))?,
+                Ok(()) => writeln!(
+                    text,
+                    "entry {}: {}",
+                    log_id.index,
+                    describe_change(before, node.database().state())
+                )?,
                 Err(error) => writeln!(text, "entry {}: {error}", log_id.index)?,
             }
         }
@@ -178,7 +193,11 @@ fn copy_directory(from: &Path, to: &Path) -> std::io::Result<()> {
     for entry in std::fs::read_dir(from)? {
         let entry = entry?;
         let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() { copy_directory(&entry.path(), &target)? } else { std::fs::copy(entry.path(), &target).map(|_| ())? }
+        if entry.file_type()?.is_dir() {
+            copy_directory(&entry.path(), &target)?
+        } else {
+            std::fs::copy(entry.path(), &target).map(|_| ())?
+        }
     }
     Ok(())
 }
@@ -187,8 +206,12 @@ fn describe(entry: &[u8]) -> String {
     match decode(entry).unwrap() {
         Entry::Chunk(chunk) => format!("chunk {} of {} bytes", chunk.place, chunk.bytes.len()),
         Entry::Data(parts) => {
-            let counts: Vec<String> =
-                parts.iter().map(|part| format!("database {} with {} transactions", part.database, part.transactions.len())).collect();
+            let counts: Vec<String> = parts
+                .iter()
+                .map(|part| {
+                    format!("database {} with {} transactions", part.database, part.transactions.len())
+                })
+                .collect();
             counts.join(", ")
         }
     }
@@ -222,7 +245,8 @@ impl Runner for Script {
                 }
                 "run" => {
                     let mut printer = Printer::default();
-                    node.statement(|statement| statement.run(&text.as_str().into(), &[], &mut printer)).await?;
+                    node.statement(|statement| statement.run(&text.as_str().into(), &[], &mut printer))
+                        .await?;
                     return Ok(printer.0);
                 }
                 "schema" => node.statement(|statement| statement.change_schema(&text)).await?,
@@ -232,7 +256,10 @@ impl Runner for Script {
                         let row = "x".repeat(100);
                         for number in 0..count {
                             let sql = format!("INSERT INTO {text} VALUES (?1, ?2)");
-                            statement.change(&sql.as_str().into(), &[DatumRef::Integer(number), DatumRef::Text(&row)])?;
+                            statement.change(
+                                &sql.as_str().into(),
+                                &[DatumRef::Integer(number), DatumRef::Text(&row)],
+                            )?;
                         }
                         Ok(())
                     })
@@ -300,6 +327,7 @@ impl Runner for Script {
 fn scripts() {
     for entry in std::fs::read_dir("src/storage/scripts").unwrap() {
         let path = entry.unwrap().path();
-        goldenscript::run(&mut Script::new(), &path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        goldenscript::run(&mut Script::new(), &path)
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     }
 }

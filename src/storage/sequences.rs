@@ -48,7 +48,9 @@ impl Sequences {
 
     /// Writes the positions that have moved into the open transaction.
     pub(super) fn store(&mut self, connection: &mut Connection) -> Result<(), Failure> {
-        let sql = "UPDATE \"quorate.sequence\" SET \"last_value\" = ?2, \"is_called\" = ?3 WHERE \"oid\" = ?1".into();
+        let sql =
+            "UPDATE \"quorate.sequence\" SET \"last_value\" = ?2, \"is_called\" = ?3 WHERE \"oid\" = ?1"
+                .into();
         while let Some(oid) = self.dirty.pop_first() {
             if let Some(position) = self.positions.get(&oid) {
                 let row = [
@@ -63,7 +65,12 @@ impl Sequences {
     }
 
     /// A new sequence's row, or the one of `TRUNCATE … RESTART IDENTITY`, in the open transaction.
-    pub(super) fn create(&mut self, connection: &mut Connection, oid: Oid, start: i64) -> Result<(), Failure> {
+    pub(super) fn create(
+        &mut self,
+        connection: &mut Connection,
+        oid: Oid,
+        start: i64,
+    ) -> Result<(), Failure> {
         let sql = "INSERT INTO \"quorate.sequence\" (\"oid\", \"last_value\", \"is_called\") VALUES (?1, ?2, 0) \
                    ON CONFLICT (\"oid\") DO UPDATE SET \"last_value\" = ?2, \"is_called\" = 0";
         connection.run(&sql.into(), &[DatumRef::Integer(oid.into()), DatumRef::Integer(start)])?;

@@ -162,7 +162,8 @@ impl Spool {
             let start = self.window.len();
             self.window.resize(start + count, 0);
             if let Some(file) = &self.file {
-                file.read_exact_at(&mut self.window[start..], self.read_bytes).map_err(|error| read_error(&error))?;
+                file.read_exact_at(&mut self.window[start..], self.read_bytes)
+                    .map_err(|error| read_error(&error))?;
             }
             self.read_bytes += count as u64;
             return Ok(true);
@@ -175,7 +176,9 @@ impl Spool {
     /// All rows, for results that are known to be small.
     pub fn into_rows(mut self) -> Result<Vec<Vec<Datum>>> {
         let mut rows = Vec::new();
-        while let Some(row) = self.next(|values| values.iter().map(|value| DatumRef::to_owned(*value)).collect())? {
+        while let Some(row) =
+            self.next(|values| values.iter().map(|value| DatumRef::to_owned(*value)).collect())?
+        {
             rows.push(row);
         }
         Ok(rows)
@@ -192,12 +195,16 @@ mod tests {
             let mut spool = Spool::new(SpillDirectory::for_tests());
             let text = "x".repeat(width);
             for number in 0..rows {
-                spool.push(&[DatumRef::Integer(number as i64), DatumRef::Text(&text), DatumRef::Null]).unwrap();
+                spool
+                    .push(&[DatumRef::Integer(number as i64), DatumRef::Text(&text), DatumRef::Null])
+                    .unwrap();
             }
             assert_eq!(spool.len(), rows);
             assert_eq!(spool.file.is_some(), rows as usize * width > MEMORY_MAX);
             for number in 0..rows {
-                let same = spool.next(|row| row[0] == DatumRef::Integer(number as i64) && row[1] == DatumRef::Text(&text));
+                let same = spool.next(|row| {
+                    row[0] == DatumRef::Integer(number as i64) && row[1] == DatumRef::Text(&text)
+                });
                 assert_eq!(same.unwrap(), Some(true));
             }
             assert_eq!(spool.next(|_| ()).unwrap(), None);

@@ -55,8 +55,11 @@ unsafe impl Send for Connection {}
 impl Connection {
     /// Opens a file, shuts everything that statements must not do, and registers our functions.
     pub(super) fn open(path: &Path, access: Access) -> Result<Connection> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut inner = RusqliteConnection::open_with_flags(path, flags).map_err(|error| setup_error(path, &error))?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut inner =
+            RusqliteConnection::open_with_flags(path, flags).map_err(|error| setup_error(path, &error))?;
         let configured = configure(&mut inner, access);
         configured.map_err(|error| setup_error(path, &error))?;
         let connection = Connection { statements: StatementCache::default(), inner };
@@ -80,7 +83,12 @@ impl Connection {
         }
         // SAFETY: the handler takes no argument and never unwinds.
         unsafe {
-            ffi::sqlite3_progress_handler(self.handle(), PROGRESS_INSTRUCTIONS, Some(handler), std::ptr::null_mut());
+            ffi::sqlite3_progress_handler(
+                self.handle(),
+                PROGRESS_INSTRUCTIONS,
+                Some(handler),
+                std::ptr::null_mut(),
+            );
         }
     }
 
@@ -140,7 +148,11 @@ impl Connection {
     }
 
     /// Runs a prepared statement to its end and tells how many rows it changed.
-    pub(super) fn run_prepared(&mut self, statement: &mut Statement, parameters: &[DatumRef<'_>]) -> Result<u64, Failure> {
+    pub(super) fn run_prepared(
+        &mut self,
+        statement: &mut Statement,
+        parameters: &[DatumRef<'_>],
+    ) -> Result<u64, Failure> {
         statement.bind_all(parameters)?;
         while self.step(statement)? {}
         Ok(self.changes())
@@ -190,18 +202,28 @@ impl Connection {
     }
 
     /// All rows of a query of ours.
-    pub(super) fn query(&mut self, sql: &str, parameters: &[DatumRef<'_>]) -> Result<Vec<Vec<Datum>>, Failure> {
+    pub(super) fn query(
+        &mut self,
+        sql: &str,
+        parameters: &[DatumRef<'_>],
+    ) -> Result<Vec<Vec<Datum>>, Failure> {
         let mut statement = self.take(&Arc::from(sql))?;
         let rows = self.collect(&mut statement, parameters);
         self.put_back(statement);
         rows
     }
 
-    fn collect(&mut self, statement: &mut Statement, parameters: &[DatumRef<'_>]) -> Result<Vec<Vec<Datum>>, Failure> {
+    fn collect(
+        &mut self,
+        statement: &mut Statement,
+        parameters: &[DatumRef<'_>],
+    ) -> Result<Vec<Vec<Datum>>, Failure> {
         statement.bind_all(parameters)?;
         let mut rows = Vec::new();
         while self.step(statement)? {
-            rows.push((0..statement.column_count()).map(|column| statement.column(column).to_owned()).collect());
+            rows.push(
+                (0..statement.column_count()).map(|column| statement.column(column).to_owned()).collect(),
+            );
         }
         Ok(rows)
     }
@@ -210,7 +232,9 @@ impl Connection {
 fn setup_error(path: &Path, error: &rusqlite::Error) -> Error {
     let sqlstate = match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::DiskFull) => state::DISK_FULL,
-        Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt) => state::DATA_CORRUPTED,
+        Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt) => {
+            state::DATA_CORRUPTED
+        }
         _ => state::IO_ERROR,
     };
     Error::new(sqlstate, format!("could not open {}: {error}", path.display()))
@@ -281,9 +305,13 @@ impl Statement {
                     ffi::SQLITE_UTF8 as u8,
                 ),
                 DatumRef::Blob([]) => ffi::sqlite3_bind_zeroblob(raw, place, 0),
-                DatumRef::Blob(value) => {
-                    ffi::sqlite3_bind_blob64(raw, place, value.as_ptr().cast(), value.len() as u64, ffi::SQLITE_TRANSIENT())
-                }
+                DatumRef::Blob(value) => ffi::sqlite3_bind_blob64(
+                    raw,
+                    place,
+                    value.as_ptr().cast(),
+                    value.len() as u64,
+                    ffi::SQLITE_TRANSIENT(),
+                ),
             }
         };
         match code {

@@ -8,7 +8,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rusqlite::ffi;
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::vtab::{Context, Filters, IndexConstraintOp, IndexInfo, Module, VTab, VTabConfig, VTabConnection, VTabCursor};
+use rusqlite::vtab::{
+    Context, Filters, IndexConstraintOp, IndexInfo, Module, VTab, VTabConfig, VTabConnection, VTabCursor,
+};
 
 use super::execution;
 use super::functions::{panicked, with_env};
@@ -29,7 +31,11 @@ pub(super) fn register(connection: &rusqlite::Connection) -> rusqlite::Result<()
     const MODULE: Module<'static, Computed<'static>> = Module::eponymous_only_module();
     for function in functions::callable() {
         if let Body::Set(_) = function.body {
-            connection.create_module(function.symbol().as_str(), &MODULE, Some(Origin::Function(function)))?;
+            connection.create_module(
+                function.symbol().as_str(),
+                &MODULE,
+                Some(Origin::Function(function)),
+            )?;
         }
     }
     for name in system::IN_MEMORY {
@@ -51,12 +57,14 @@ impl Origin {
     fn declaration(self) -> String {
         match self {
             Origin::Function(function) => {
-                let hidden: String = (0..function.args.len()).map(|place| format!(", arg{place} HIDDEN")).collect();
+                let hidden: String =
+                    (0..function.args.len()).map(|place| format!(", arg{place} HIDDEN")).collect();
                 format!("CREATE TABLE x (value{hidden})")
             }
             Origin::Relation(name) => {
                 let relation: &Relation = &system::known(name);
-                let columns: Vec<String> = relation.columns.iter().map(|column| format!("\"{}\"", column.name)).collect();
+                let columns: Vec<String> =
+                    relation.columns.iter().map(|column| format!("\"{}\"", column.name)).collect();
                 format!("CREATE TABLE x ({})", columns.join(", "))
             }
         }
@@ -76,10 +84,14 @@ unsafe impl<'vtab> VTab<'vtab> for Computed<'vtab> {
         _: &[u8],
         _: &[&[u8]],
     ) -> rusqlite::Result<(Cow<'static, CStr>, Self)> {
-        let origin = *aux.ok_or_else(|| rusqlite::Error::ModuleError("a computed table without an origin".into()))?;
+        let origin =
+            *aux.ok_or_else(|| rusqlite::Error::ModuleError("a computed table without an origin".into()))?;
         db.config(VTabConfig::Innocuous)?;
         let declaration = CString::new(origin.declaration())?;
-        Ok((Cow::Owned(declaration), Computed { base: ffi::sqlite3_vtab::default(), origin, lifetime: PhantomData }))
+        Ok((
+            Cow::Owned(declaration),
+            Computed { base: ffi::sqlite3_vtab::default(), origin, lifetime: PhantomData },
+        ))
     }
 
     /// Every argument of a function must be there before its rows.

@@ -77,7 +77,8 @@ fn savepoint_name(depth: usize) -> String {
 /// Reads the catalog as a connection sees it.
 fn load_catalog(connection: &mut Connection) -> Result<Catalog> {
     static VERSION: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
-    let counter = connection.query("SELECT \"next_oid\" FROM \"quorate.counter\"", &[]).map_err(Failure::into_error)?;
+    let counter =
+        connection.query("SELECT \"next_oid\" FROM \"quorate.counter\"", &[]).map_err(Failure::into_error)?;
     let Some([Datum::Integer(next_oid)]) = counter.first().map(Vec::as_slice) else {
         return Err(Error::internal("a database file has no next oid"));
     };
@@ -88,14 +89,18 @@ fn load_catalog(connection: &mut Connection) -> Result<Catalog> {
 
 fn relation_rows(connection: &mut Connection, relation: &str) -> Result<catalog::Rows> {
     let is_there = connection
-        .query("SELECT 1 FROM sqlite_schema WHERE name = ?1", &[DatumRef::Text(&format!("pg_catalog.{relation}"))])
+        .query(
+            "SELECT 1 FROM sqlite_schema WHERE name = ?1",
+            &[DatumRef::Text(&format!("pg_catalog.{relation}"))],
+        )
         .map_err(Failure::into_error)?;
     if is_there.is_empty() {
         return Ok(Vec::new());
     }
     let sql: Arc<str> = format!("SELECT * FROM \"pg_catalog.{relation}\"").into();
     let statement = connection.prepare(&sql).map_err(Failure::into_error)?;
-    let names: Vec<String> = (0..statement.column_count()).map(|column| statement.column_name(column)).collect();
+    let names: Vec<String> =
+        (0..statement.column_count()).map(|column| statement.column_name(column)).collect();
     let rows = connection.query(&sql, &[]).map_err(Failure::into_error)?;
     Ok(rows.into_iter().map(|row| names.iter().cloned().zip(row).collect()).collect())
 }
@@ -198,7 +203,8 @@ impl Writer {
 
     /// The error of a transaction that can only be rolled back.
     pub fn check(&mut self) -> Result<()> {
-        let open = self.open.as_ref().ok_or_else(|| Error::internal("no transaction is open on the writer"))?;
+        let open =
+            self.open.as_ref().ok_or_else(|| Error::internal("no transaction is open on the writer"))?;
         if let Some(error) = &open.doomed {
             return Err(error.clone());
         }
@@ -250,7 +256,10 @@ impl Writer {
         if self.lost
             && let Err(failure) = self.rebuild()
         {
-            telemetry::error!("the writer could not take its transactions up again: {}", failure.into_error());
+            telemetry::error!(
+                "the writer could not take its transactions up again: {}",
+                failure.into_error()
+            );
         }
     }
 
@@ -400,7 +409,12 @@ impl Writer {
         for place in 0..self.sealed.len() {
             self.push_savepoint(place)?;
             let sealed = self.sealed[place].clone();
-            self.applier.apply(&mut self.connection, &sealed.changes, Mark::default(), sealed.changes.mark())?;
+            self.applier.apply(
+                &mut self.connection,
+                &sealed.changes,
+                Mark::default(),
+                sealed.changes.mark(),
+            )?;
         }
         if self.open.is_some() {
             self.rebuild_open()?;
@@ -519,9 +533,15 @@ impl Statement<'_> {
     }
 
     /// Runs one of SQLite's statements to its end and gives its rows to a sink.
-    pub fn run(&mut self, sql: &Arc<str>, parameters: &[DatumRef<'_>], sink: &mut dyn RowSink) -> Result<Changed, Failure> {
+    pub fn run(
+        &mut self,
+        sql: &Arc<str>,
+        parameters: &[DatumRef<'_>],
+        sink: &mut dyn RowSink,
+    ) -> Result<Changed, Failure> {
         let mut statement = self.writer.connection.take(sql)?;
-        let outcome = statement.bind_all(parameters).and_then(|()| pump(&self.writer.connection, &mut statement, sink));
+        let outcome =
+            statement.bind_all(parameters).and_then(|()| pump(&self.writer.connection, &mut statement, sink));
         self.writer.connection.put_back(statement);
         outcome?;
         let connection = &self.writer.connection;
@@ -549,7 +569,12 @@ impl Statement<'_> {
     }
 
     /// Calls `visit` with the changes captured between two marks.
-    pub fn changes(&self, from: Mark, to: Mark, visit: impl FnMut(Change<'_>) -> Result<(), Failure>) -> Result<(), Failure> {
+    pub fn changes(
+        &self,
+        from: Mark,
+        to: Mark,
+        visit: impl FnMut(Change<'_>) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
         self.writer.capture.with_list(|list| list.visit_range(from, to, visit))
     }
 
@@ -576,7 +601,10 @@ impl Statement<'_> {
             }
             CatalogChange::Delete { relation, keys } => {
                 let condition = assignments(keys, 1, " AND ");
-                self.change_with(format!("DELETE FROM \"pg_catalog.{relation}\" WHERE {condition}"), keys.iter())
+                self.change_with(
+                    format!("DELETE FROM \"pg_catalog.{relation}\" WHERE {condition}"),
+                    keys.iter(),
+                )
             }
             CatalogChange::NextOid(oid) => {
                 let sql = "UPDATE \"quorate.counter\" SET \"next_oid\" = ?1";
@@ -596,7 +624,11 @@ impl Statement<'_> {
         self.change_with(sql, row.iter())
     }
 
-    fn change_with<'f>(&mut self, sql: String, fields: impl Iterator<Item = &'f Field>) -> Result<(), Failure> {
+    fn change_with<'f>(
+        &mut self,
+        sql: String,
+        fields: impl Iterator<Item = &'f Field>,
+    ) -> Result<(), Failure> {
         let values: Vec<DatumRef<'_>> = fields.map(|(_, value)| value.as_ref()).collect();
         self.change(&sql.into(), &values).map(|_| ())
     }
@@ -631,6 +663,7 @@ impl Statement<'_> {
 
 /// `"a" = ?n, "b" = ?n+1`
 fn assignments(fields: &[Field], first: usize, separator: &str) -> String {
-    let parts = fields.iter().enumerate().map(|(place, (column, _))| format!("\"{column}\" = ?{}", first + place));
+    let parts =
+        fields.iter().enumerate().map(|(place, (column, _))| format!("\"{column}\" = ?{}", first + place));
     parts.collect::<Vec<_>>().join(separator)
 }

@@ -50,7 +50,9 @@ pub fn start_log(level: LogLevel) {
     use tracing_subscriber::prelude::*;
 
     let own_events = tracing_subscriber::filter::filter_fn(move |event| {
-        level == LogLevel::Debug || event.target().starts_with("quorate") || *event.level() <= tracing::Level::WARN
+        level == LogLevel::Debug
+            || event.target().starts_with("quorate")
+            || *event.level() <= tracing::Level::WARN
     });
     let layer = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)

@@ -58,7 +58,9 @@ pub(super) async fn greet(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) ->
     stream.read_exact(&mut theirs).await?;
     match theirs {
         GREETING => Ok(()),
-        [b'Q', b'R', b'T', b'E', version] => Err(nonsense(&format!("the peer speaks version {version} of the protocol"))),
+        [b'Q', b'R', b'T', b'E', version] => {
+            Err(nonsense(&format!("the peer speaks version {version} of the protocol")))
+        }
         _ => Err(nonsense("the peer is not a node of Quorate")),
     }
 }

@@ -60,7 +60,9 @@ impl Tcp {
             frame::greet(&mut stream).await?;
             io::Result::Ok(stream)
         };
-        let stream = tokio::time::timeout(CONNECT_TIMEOUT, connecting).await.map_err(|_| io::ErrorKind::TimedOut)??;
+        let stream = tokio::time::timeout(CONNECT_TIMEOUT, connecting)
+            .await
+            .map_err(|_| io::ErrorKind::TimedOut)??;
         let peer = start(stream);
         self.peers.lock().unwrap_or_else(PoisonError::into_inner).insert(address.to_owned(), peer.clone());
         Ok(peer)
@@ -165,7 +167,9 @@ pub async fn serve(listener: TcpListener, service: Arc<dyn Service>) {
 
 async fn answer_peer(mut stream: TcpStream, service: Arc<dyn Service>) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    tokio::time::timeout(CONNECT_TIMEOUT, frame::greet(&mut stream)).await.map_err(|_| io::ErrorKind::TimedOut)??;
+    tokio::time::timeout(CONNECT_TIMEOUT, frame::greet(&mut stream))
+        .await
+        .map_err(|_| io::ErrorKind::TimedOut)??;
     let (reading, writing) = split(stream);
     let (outgoing, frames) = mpsc::channel(QUEUE_FRAMES);
     tokio::select! {
@@ -174,7 +178,11 @@ async fn answer_peer(mut stream: TcpStream, service: Arc<dyn Service>) -> io::Re
     }
 }
 
-async fn read_requests(stream: impl AsyncRead + Unpin, service: Arc<dyn Service>, outgoing: mpsc::Sender<Frame>) -> io::Result<()> {
+async fn read_requests(
+    stream: impl AsyncRead + Unpin,
+    service: Arc<dyn Service>,
+    outgoing: mpsc::Sender<Frame>,
+) -> io::Result<()> {
     let mut stream = BufReader::new(stream);
     let running = Arc::new(Semaphore::new(CONCURRENT_REQUESTS));
     while let Some(frame) = frame::read(&mut stream).await? {

@@ -115,7 +115,10 @@ mod tests {
         assert_eq!(input("\\xDE ad", &format).unwrap(), Datum::Blob(vec![0xde, 0xad]));
         assert_eq!(input("a\\\\b\\001", &format).unwrap(), Datum::Blob(b"a\\b\x01".to_vec()));
         assert_eq!(input("\\9", &format).unwrap_err().sqlstate().0, "22P02");
-        assert_eq!(input("\\x1", &format).unwrap_err().message(), "invalid hexadecimal data: odd number of digits");
+        assert_eq!(
+            input("\\x1", &format).unwrap_err().message(),
+            "invalid hexadecimal data: odd number of digits"
+        );
         let escape = Format { bytea_output: ByteaOutput::Escape, ..Format::default() };
         assert_eq!(BYTEA.to_text(DatumRef::Blob(b"a\\\x01"), &escape), "a\\\\\\001");
     }

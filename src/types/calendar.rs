@@ -103,7 +103,9 @@ mod tests {
 
     #[test]
     fn dates_and_days_convert_both_ways() {
-        for (year, month, day, days) in [(2000, 1, 1, 0), (1970, 1, 1, -10_957), (2024, 2, 29, 8825), (-4712, 1, 1, -2_451_507)] {
+        for (year, month, day, days) in
+            [(2000, 1, 1, 0), (1970, 1, 1, -10_957), (2024, 2, 29, 8825), (-4712, 1, 1, -2_451_507)]
+        {
             let date = Civil { year, month, day };
             assert_eq!(days_from_civil(date), days, "{date:?}");
             assert_eq!(civil_from_days(days), date);

@@ -48,7 +48,8 @@ pub(crate) enum Refusal {
 impl Refusal {
     /// The error for a value of this type.
     pub(crate) fn into_error(self, text: &str, sql_name: &str) -> Error {
-        let overflow = |state: SqlState| Error::new(state, format!("date/time field value out of range: \"{text}\""));
+        let overflow =
+            |state: SqlState| Error::new(state, format!("date/time field value out of range: \"{text}\""));
         match self {
             Refusal::BadFormat => Error::new(
                 state::INVALID_DATETIME_FORMAT,
@@ -167,7 +168,8 @@ fn word_field(text: &str) -> (Field<'_>, usize) {
     }
     let is_zone = matches!(text.as_bytes().get(letters), Some(b'/' | b'_'));
     if is_zone {
-        let length = run(text, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'_' | b'-' | b'+'));
+        let length =
+            run(text, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'_' | b'-' | b'+'));
         return (Field::Word(&text[..length]), length);
     }
     (Field::Word(&text[..letters]), letters)
@@ -175,7 +177,17 @@ fn word_field(text: &str) -> (Field<'_>, usize) {
 
 fn month_number(word: &str) -> Option<i64> {
     const FULL: [&str; 12] = [
-        "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
         "december",
     ];
     let word = word.to_ascii_lowercase();
@@ -276,7 +288,9 @@ impl Reader<'_> {
         let value: i64 = digits.parse().map_err(|_| Refusal::FieldOverflow)?;
         let has_date = self.parsed.date.is_some() || !self.loose.is_empty() || self.month.is_some();
         match digits.len() {
-            8 if !has_date => self.set_date(Civil { year: value / 10_000, month: value / 100 % 100, day: value % 100 }),
+            8 if !has_date => {
+                self.set_date(Civil { year: value / 10_000, month: value / 100 % 100, day: value % 100 })
+            }
             6 if !has_date => {
                 let year = century(value / 10_000, 2);
                 self.set_date(Civil { year, month: value / 100 % 100, day: value % 100 })
@@ -390,14 +404,20 @@ impl Reader<'_> {
             (Some(month), [(year, digits @ 3..), (day, _)]) => {
                 Civil { year: century(*year, *digits), month, day: *day }
             }
-            (Some(month), [(day, _), (year, digits)]) => Civil { year: century(*year, *digits), month, day: *day },
-            (None, [(first, digits), (second, _), (third, last_digits)]) => match (*digits, self.format.date_order) {
-                (3.., _) | (_, DateOrder::Ymd) => {
-                    Civil { year: century(*first, *digits), month: *second, day: *third }
+            (Some(month), [(day, _), (year, digits)]) => {
+                Civil { year: century(*year, *digits), month, day: *day }
+            }
+            (None, [(first, digits), (second, _), (third, last_digits)]) => {
+                match (*digits, self.format.date_order) {
+                    (3.., _) | (_, DateOrder::Ymd) => {
+                        Civil { year: century(*first, *digits), month: *second, day: *third }
+                    }
+                    (_, DateOrder::Dmy) => {
+                        Civil { day: *first, month: *second, year: century(*third, *last_digits) }
+                    }
+                    _ => Civil { month: *first, day: *second, year: century(*third, *last_digits) },
                 }
-                (_, DateOrder::Dmy) => Civil { day: *first, month: *second, year: century(*third, *last_digits) },
-                _ => Civil { month: *first, day: *second, year: century(*third, *last_digits) },
-            },
+            }
             _ => return Err(Refusal::BadFormat),
         };
         self.set_date(date)

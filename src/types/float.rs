@@ -251,7 +251,10 @@ mod tests {
     #[test]
     fn input_knows_words_and_limits() {
         assert_eq!(parse8(" -Inf ").unwrap(), f64::NEG_INFINITY);
-        assert_eq!(parse8("1e999").unwrap_err().message(), "\"1e999\" is out of range for type double precision");
+        assert_eq!(
+            parse8("1e999").unwrap_err().message(),
+            "\"1e999\" is out of range for type double precision"
+        );
         assert_eq!(parse8("1e-999").unwrap_err().sqlstate().0, "22003");
         assert_eq!(parse8("0e-999").unwrap(), 0.0);
         assert_eq!(parse8("").unwrap_err().sqlstate().0, "22P02");

@@ -86,7 +86,11 @@ fn output(value: DatumRef<'_>, _: &Format, out: &mut Vec<u8>) {
 
 /// 22P03: a binary value of the wrong length.
 pub(crate) fn wrong_length<T>(name: &str, bytes: &[u8]) -> Result<T> {
-    bail!(INVALID_BINARY_REPRESENTATION, "incorrect binary data format: {} bytes for type {name}", bytes.len())
+    bail!(
+        INVALID_BINARY_REPRESENTATION,
+        "incorrect binary data format: {} bytes for type {name}",
+        bytes.len()
+    )
 }
 
 /// The bytes as an array of the length that the type has.

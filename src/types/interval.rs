@@ -54,7 +54,8 @@ fn field_overflow(text: &str) -> Error {
 impl Interval {
     /// From the stored form.
     pub fn from_stored(text: &str) -> Interval {
-        let mut fields = text.split(' ').map(|field| field.parse::<i64>().expect("stored intervals are three numbers"));
+        let mut fields =
+            text.split(' ').map(|field| field.parse::<i64>().expect("stored intervals are three numbers"));
         let mut next = || fields.next().expect("stored intervals are three numbers");
         Interval { months: next() as i32, days: next() as i32, time_us: next() }
     }
@@ -256,7 +257,9 @@ fn tokens_of(text: &str) -> Option<Vec<&str>> {
     for word in text.split_ascii_whitespace() {
         let letters = word.find(|c: char| c.is_ascii_alphabetic());
         match letters {
-            Some(place) if place > 0 && !is_scientific(word) => tokens.extend([&word[..place], &word[place..]]),
+            Some(place) if place > 0 && !is_scientific(word) => {
+                tokens.extend([&word[..place], &word[place..]])
+            }
             _ => tokens.push(word),
         }
         if tokens.len() > TOKENS_MAX {
@@ -306,7 +309,8 @@ fn parse_clock(token: &str) -> Option<i64> {
     if !(0..60).contains(&minutes) || !(0..=60).contains(&seconds) || hours < 0 {
         return None;
     }
-    let time = hours.checked_mul(HOUR_US)?.checked_add(minutes * MINUTE_US + seconds * SECOND_US + fraction)?;
+    let time =
+        hours.checked_mul(HOUR_US)?.checked_add(minutes * MINUTE_US + seconds * SECOND_US + fraction)?;
     Some(sign * time)
 }
 

@@ -458,7 +458,8 @@ impl<'a> Parser<'a> {
                 .then(|| u32::from_str_radix(digits, 16).ok())
                 .flatten()
         };
-        let invalid = |detail: &str, end: usize| Err(self.syntax_error(detail.into(), end.min(self.text.len())));
+        let invalid =
+            |detail: &str, end: usize| Err(self.syntax_error(detail.into(), end.min(self.text.len())));
         let Some(first) = unit(place) else {
             return invalid("\"\\u\" must be followed by four hexadecimal digits.", place + 2);
         };
@@ -586,7 +587,10 @@ impl<'a> Parser<'a> {
         let tail = if more { "..." } else { "" };
         Error::new(state::INVALID_TEXT_REPRESENTATION, "invalid input syntax for type json")
             .with_detail(detail)
-            .with_context(format!("JSON data, line {line_number}: {head}{}{tail}", &self.text[start..token_end]))
+            .with_context(format!(
+                "JSON data, line {line_number}: {head}{}{tail}",
+                &self.text[start..token_end]
+            ))
     }
 }
 
@@ -598,7 +602,9 @@ mod tests {
         match input_jsonb(text, &Format::default()) {
             Ok(Datum::Text(text)) => text,
             Ok(other) => panic!("{other:?}"),
-            Err(error) => format!("{}: {}", error.sqlstate(), error.fields().detail.clone().unwrap_or_default()),
+            Err(error) => {
+                format!("{}: {}", error.sqlstate(), error.fields().detail.clone().unwrap_or_default())
+            }
         }
     }
 
@@ -623,7 +629,10 @@ mod tests {
 
     #[test]
     fn json_keeps_its_text_and_deep_values_are_refused() {
-        assert_eq!(input("{\"b\":1, \"b\":2}", &Format::default()).unwrap(), Datum::text("{\"b\":1, \"b\":2}"));
+        assert_eq!(
+            input("{\"b\":1, \"b\":2}", &Format::default()).unwrap(),
+            Datum::text("{\"b\":1, \"b\":2}")
+        );
         let deep = "[".repeat(100_000);
         assert_eq!(input(&deep, &Format::default()).unwrap_err().sqlstate().0, "54001");
     }

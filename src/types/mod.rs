@@ -13,9 +13,9 @@ pub mod boolean;
 pub mod bytea;
 pub mod calendar;
 mod collation;
+pub mod date;
 mod datetime_input;
 mod datum;
-pub mod date;
 pub mod float;
 mod format;
 pub mod integer;
@@ -250,12 +250,58 @@ pub fn by_name(name: &str) -> Option<&'static Type> {
 /// Names of PostgreSQL 15's types that this server lacks. A column or cast of one is refused with
 /// 0A000, where an unknown name gets PostgreSQL's 42704.
 pub static LACKING: &[&str] = &[
-    "aclitem", "bit", "box", "cid", "cidr", "circle", "date_range", "daterange", "datemultirange", "gtsvector",
-    "inet", "int2vector", "int4range", "int4multirange", "int8range", "int8multirange", "jsonpath", "line", "lseg",
-    "macaddr", "macaddr8", "money", "numrange", "nummultirange", "oidvector", "path", "pg_lsn", "pg_snapshot",
-    "point", "polygon", "refcursor", "regcollation", "regconfig", "regdictionary", "regnamespace", "regoper",
-    "regoperator", "regprocedure", "regrole", "tid", "timetz", "tsmultirange", "tsquery", "tsrange",
-    "tstzmultirange", "tstzrange", "tsvector", "txid_snapshot", "varbit", "xid", "xid8", "xml",
+    "aclitem",
+    "bit",
+    "box",
+    "cid",
+    "cidr",
+    "circle",
+    "date_range",
+    "daterange",
+    "datemultirange",
+    "gtsvector",
+    "inet",
+    "int2vector",
+    "int4range",
+    "int4multirange",
+    "int8range",
+    "int8multirange",
+    "jsonpath",
+    "line",
+    "lseg",
+    "macaddr",
+    "macaddr8",
+    "money",
+    "numrange",
+    "nummultirange",
+    "oidvector",
+    "path",
+    "pg_lsn",
+    "pg_snapshot",
+    "point",
+    "polygon",
+    "refcursor",
+    "regcollation",
+    "regconfig",
+    "regdictionary",
+    "regnamespace",
+    "regoper",
+    "regoperator",
+    "regprocedure",
+    "regrole",
+    "tid",
+    "timetz",
+    "tsmultirange",
+    "tsquery",
+    "tsrange",
+    "tstzmultirange",
+    "tstzrange",
+    "tsvector",
+    "txid_snapshot",
+    "varbit",
+    "xid",
+    "xid8",
+    "xml",
 ];
 
 #[cfg(test)]

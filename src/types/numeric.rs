@@ -317,7 +317,9 @@ impl Numeric {
             Numeric::NaN => Numeric::NaN,
             Numeric::Infinity => Numeric::NegativeInfinity,
             Numeric::NegativeInfinity => Numeric::Infinity,
-            Numeric::Finite(Decimal { mantissa, scale }) => Numeric::Finite(Decimal { mantissa: -mantissa, scale }),
+            Numeric::Finite(Decimal { mantissa, scale }) => {
+                Numeric::Finite(Decimal { mantissa: -mantissa, scale })
+            }
         }
     }
 
@@ -479,7 +481,11 @@ fn from_parts(digits: &str, point: i64, exponent: i64) -> Result<Numeric> {
         0.. => Decimal { mantissa, scale: scale as u32 },
         _ => Decimal { mantissa: mantissa * power_of_ten((-scale) as u32), scale: 0 },
     };
-    if i64::from(decimal.scale) > SCALE_MAX { decimal.rescale(SCALE_MAX as u32).checked() } else { decimal.checked() }
+    if i64::from(decimal.scale) > SCALE_MAX {
+        decimal.rescale(SCALE_MAX as u32).checked()
+    } else {
+        decimal.checked()
+    }
 }
 
 /// The order of two stored numerics.
@@ -530,7 +536,10 @@ fn typmod_input(modifiers: &[i64]) -> Result<i32> {
         bail!(INVALID_PARAMETER_VALUE, "NUMERIC precision {precision} must be between 1 and {PRECISION_MAX}");
     }
     if !(-PRECISION_MAX..=PRECISION_MAX).contains(&scale) {
-        bail!(INVALID_PARAMETER_VALUE, "NUMERIC scale {scale} must be between -{PRECISION_MAX} and {PRECISION_MAX}");
+        bail!(
+            INVALID_PARAMETER_VALUE,
+            "NUMERIC scale {scale} must be between -{PRECISION_MAX} and {PRECISION_MAX}"
+        );
     }
     Ok(((precision as i32) << 16 | (scale as i32 & 0x7ff)) + HEADER)
 }
@@ -553,7 +562,13 @@ fn apply(value: DatumRef<'_>, typmod: i32, _: bool) -> Result<Datum> {
     let rounded = match Numeric::from_stored(text) {
         Numeric::NaN => return Ok(value.to_owned()),
         Numeric::Finite(decimal) => decimal.round(scale),
-        _ => return Err(field_overflow(precision, scale, "A field with precision {p}, scale {s} cannot hold an infinite value.")),
+        _ => {
+            return Err(field_overflow(
+                precision,
+                scale,
+                "A field with precision {p}, scale {s} cannot hold an infinite value.",
+            ));
+        }
     };
     if !rounded.mantissa.is_zero() && rounded.magnitude() > precision - scale {
         return Err(field_overflow(precision, scale, ""));
@@ -565,7 +580,9 @@ fn field_overflow(precision: i64, scale: i64, infinite: &str) -> Error {
     let detail = if infinite.is_empty() {
         let whole = precision - scale;
         let limit = if whole == 0 { "1".to_owned() } else { format!("10^{whole}") };
-        format!("A field with precision {precision}, scale {scale} must round to an absolute value less than {limit}.")
+        format!(
+            "A field with precision {precision}, scale {scale} must round to an absolute value less than {limit}."
+        )
     } else {
         infinite.replace("{p}", &precision.to_string()).replace("{s}", &scale.to_string())
     };
@@ -614,7 +631,8 @@ fn receive(bytes: &[u8]) -> Result<Datum> {
 /// Digits in base 10000, the first with this weight, cut to a scale as numeric_recv does.
 fn from_wire(digits: &[u16], weight: i64, scale: u32) -> Decimal {
     let text: String = digits.iter().map(|digit| format!("{digit:04}")).collect();
-    let mantissa: BigInt = if text.is_empty() { BigInt::zero() } else { text.parse().expect("decimal digits") };
+    let mantissa: BigInt =
+        if text.is_empty() { BigInt::zero() } else { text.parse().expect("decimal digits") };
     let decimals = (digits.len() as i64 - 1 - weight) * 4;
     let exact = match decimals {
         0.. => Decimal { mantissa, scale: decimals as u32 },
@@ -654,8 +672,11 @@ fn to_wire(decimal: &Decimal) -> (Vec<u16>, i16) {
     let text = (decimal.mantissa.magnitude() * power_of_ten(padding).magnitude()).to_string();
     let groups_after_point = (decimal.scale + padding) / 4;
     let padded = format!("{text:0>width$}", width = text.len().next_multiple_of(4));
-    let mut digits: Vec<u16> =
-        padded.as_bytes().chunks(4).map(|group| group.iter().fold(0, |sum, c| sum * 10 + u16::from(c - b'0'))).collect();
+    let mut digits: Vec<u16> = padded
+        .as_bytes()
+        .chunks(4)
+        .map(|group| group.iter().fold(0, |sum, c| sum * 10 + u16::from(c - b'0')))
+        .collect();
     let weight = digits.len() as i64 - 1 - i64::from(groups_after_point);
     while digits.last() == Some(&0) {
         digits.pop();
@@ -717,7 +738,18 @@ mod tests {
 
     #[test]
     fn binary_form_goes_both_ways() {
-        for text in ["0", "0.00", "1", "-1.5", "12345.6789", "10000", "0.00001", "NaN", "-Infinity", "123456789012345678.90"] {
+        for text in [
+            "0",
+            "0.00",
+            "1",
+            "-1.5",
+            "12345.6789",
+            "10000",
+            "0.00001",
+            "NaN",
+            "-Infinity",
+            "123456789012345678.90",
+        ] {
             let mut wire = Vec::new();
             send(DatumRef::Text(text), &mut wire);
             assert_eq!(receive(&wire).unwrap(), Datum::text(text), "{text}");

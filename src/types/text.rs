@@ -101,7 +101,8 @@ fn invalid_sequence(bytes: &[u8], start: usize) -> Error {
         0xf0..=0xf7 => 4,
         _ => 1,
     };
-    let sequence: Vec<String> = bytes[start..].iter().take(announced).map(|byte| format!("0x{byte:02x}")).collect();
+    let sequence: Vec<String> =
+        bytes[start..].iter().take(announced).map(|byte| format!("0x{byte:02x}")).collect();
     Error::new(
         state::CHARACTER_NOT_IN_REPERTOIRE,
         format!("invalid byte sequence for encoding \"UTF8\": {}", sequence.join(" ")),

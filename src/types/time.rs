@@ -23,7 +23,11 @@ pub const TIME: Type = Type {
     output: |value, _, out| write(value.integer(), out),
     receive,
     send: |value, out| out.extend_from_slice(&value.integer().to_be_bytes()),
-    typmod: Some(&Typmod { input: |modifiers| precision(modifiers, "TIME"), output: precision_suffix, apply }),
+    typmod: Some(&Typmod {
+        input: |modifiers| precision(modifiers, "TIME"),
+        output: precision_suffix,
+        apply,
+    }),
 };
 
 /// The modifier of the time types: 0 to 6 digits of a second.

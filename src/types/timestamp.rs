@@ -2,13 +2,15 @@
 //! extremes of int8 are the infinities.
 
 use super::calendar::{
-    Civil, DAY_US, HOUR_US, MINUTE_US, MONTHS, SECOND_US, UNIX_EPOCH_DAYS, WEEKDAYS, civil_from_days, day_of_week,
-    days_from_civil, split,
+    Civil, DAY_US, HOUR_US, MINUTE_US, MONTHS, SECOND_US, UNIX_EPOCH_DAYS, WEEKDAYS, civil_from_days,
+    day_of_week, days_from_civil, split,
 };
 use super::datetime_input::{self, Parsed, Refusal, Special, ZoneInput};
 use super::time::{precision, precision_suffix, round_to_precision, write_fraction};
 use super::timezone::offset_text;
-use super::{Category, DateOrder, DateStyle, Datum, DatumRef, Format, Oid, Storage, Type, Typmod, date, integer};
+use super::{
+    Category, DateOrder, DateStyle, Datum, DatumRef, Format, Oid, Storage, Type, Typmod, date, integer,
+};
 use crate::error::{Error, Result, state};
 
 /// -infinity
@@ -75,7 +77,9 @@ fn input(text: &str, format: &Format) -> Result<Datum> {
     let offset = i64::from(format.time_zone.offset_at(format.now_us)) * SECOND_US;
     let value = match special_value(&parsed, format).map_err(refuse)? {
         Some(Moment::Absolute(value)) if is_infinite(value) => return Ok(Datum::Integer(value)),
-        Some(Moment::Absolute(value)) => value + if parsed.special == Some(Special::Now) { offset } else { 0 },
+        Some(Moment::Absolute(value)) => {
+            value + if parsed.special == Some(Special::Now) { offset } else { 0 }
+        }
         Some(Moment::Local(value)) => value,
         None => local_value(&parsed).ok_or(Refusal::BadFormat).map_err(refuse)?,
     };

@@ -20,13 +20,47 @@ impl PartialEq for TimeZone {
 
 /// Abbreviations that PostgreSQL's default list knows and that stand for one offset, in seconds east.
 const ABBREVIATIONS: &[(&str, i32)] = &[
-    ("acst", 34_200), ("adt", -10_800), ("aedt", 39_600), ("aest", 36_000), ("akst", -32_400), ("ast", -14_400),
-    ("awst", 28_800), ("bst", 3600), ("cdt", -18_000), ("cest", 7200), ("cet", 3600), ("cst", -21_600),
-    ("eat", 10_800), ("edt", -14_400), ("eest", 10_800), ("eet", 7200), ("est", -18_000), ("gmt", 0),
-    ("hkt", 28_800), ("hst", -36_000), ("ist", 7200), ("jst", 32_400), ("kst", 32_400), ("mdt", -21_600),
-    ("met", 3600), ("msk", 10_800), ("mst", -25_200), ("ndt", -9000), ("nst", -12_600), ("nzdt", 46_800),
-    ("nzst", 43_200), ("pdt", -25_200), ("pst", -28_800), ("sast", 7200), ("sgt", 28_800), ("ut", 0), ("utc", 0),
-    ("wet", 0), ("west", 3600), ("z", 0), ("zulu", 0),
+    ("acst", 34_200),
+    ("adt", -10_800),
+    ("aedt", 39_600),
+    ("aest", 36_000),
+    ("akst", -32_400),
+    ("ast", -14_400),
+    ("awst", 28_800),
+    ("bst", 3600),
+    ("cdt", -18_000),
+    ("cest", 7200),
+    ("cet", 3600),
+    ("cst", -21_600),
+    ("eat", 10_800),
+    ("edt", -14_400),
+    ("eest", 10_800),
+    ("eet", 7200),
+    ("est", -18_000),
+    ("gmt", 0),
+    ("hkt", 28_800),
+    ("hst", -36_000),
+    ("ist", 7200),
+    ("jst", 32_400),
+    ("kst", 32_400),
+    ("mdt", -21_600),
+    ("met", 3600),
+    ("msk", 10_800),
+    ("mst", -25_200),
+    ("ndt", -9000),
+    ("nst", -12_600),
+    ("nzdt", 46_800),
+    ("nzst", 43_200),
+    ("pdt", -25_200),
+    ("pst", -28_800),
+    ("sast", 7200),
+    ("sgt", 28_800),
+    ("ut", 0),
+    ("utc", 0),
+    ("wet", 0),
+    ("west", 3600),
+    ("z", 0),
+    ("zulu", 0),
 ];
 
 /// The offset of an abbreviation, in seconds east of UTC.
@@ -91,8 +125,10 @@ impl TimeZone {
     /// applies, in a fold the standard-time one, as PostgreSQL's DetermineTimeZoneOffset decides.
     pub fn to_utc(&self, local_us: i64) -> i64 {
         const DAY_US: i64 = super::calendar::DAY_US;
-        let before = self.offset_at(local_us - i64::from(self.offset_at(local_us - DAY_US)) * SECOND_US - DAY_US);
-        let after = self.offset_at(local_us - i64::from(self.offset_at(local_us + DAY_US)) * SECOND_US + DAY_US);
+        let before =
+            self.offset_at(local_us - i64::from(self.offset_at(local_us - DAY_US)) * SECOND_US - DAY_US);
+        let after =
+            self.offset_at(local_us - i64::from(self.offset_at(local_us + DAY_US)) * SECOND_US + DAY_US);
         let with = |offset: i32| local_us - i64::from(offset) * SECOND_US;
         let before_holds = self.offset_at(with(before)) == before;
         let after_holds = self.offset_at(with(after)) == after;
@@ -124,8 +160,12 @@ pub fn parse_offset(text: &str) -> Option<i32> {
         plain.then(|| part.parse().ok()).flatten()
     };
     let (hours, minutes, seconds) = match parts.as_slice() {
-        [packed] if packed.is_ascii() && packed.len() == 4 => (number(&packed[..2])?, number(&packed[2..])?, 0),
-        [packed] if packed.is_ascii() && packed.len() == 3 => (number(&packed[..1])?, number(&packed[1..])?, 0),
+        [packed] if packed.is_ascii() && packed.len() == 4 => {
+            (number(&packed[..2])?, number(&packed[2..])?, 0)
+        }
+        [packed] if packed.is_ascii() && packed.len() == 3 => {
+            (number(&packed[..1])?, number(&packed[1..])?, 0)
+        }
         [hours] => (number(hours)?, 0, 0),
         [hours, minutes] => (number(hours)?, number(minutes)?, 0),
         [hours, minutes, seconds] => (number(hours)?, number(minutes)?, number(seconds)?),

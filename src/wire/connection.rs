@@ -197,7 +197,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             M::Query(query) => session.query(&query.query, self).await,
             M::Parse(parse) => session.parse(name(&parse.name), &parse.query, &parse.type_oids, self).await,
             M::Bind(bind) => {
-                let parameters: Vec<Option<&[u8]>> = bind.parameters.iter().map(|value| value.as_deref()).collect();
+                let parameters: Vec<Option<&[u8]>> =
+                    bind.parameters.iter().map(|value| value.as_deref()).collect();
                 let (portal, statement) = (name(&bind.portal_name), name(&bind.statement_name));
                 let (codes, results) = (&bind.parameter_format_codes, &bind.result_column_format_codes);
                 session.bind(portal, statement, codes, &parameters, results, self).await

@@ -41,7 +41,9 @@ pub(super) fn put_reply(output: &mut BytesMut, reply: Reply<'_>) {
         Reply::BindComplete => put(output, BindComplete::new()),
         Reply::CloseComplete => put(output, CloseComplete::new()),
         Reply::Notice(notice) => put(output, NoticeResponse::new(fields(notice))),
-        Reply::ParameterStatus(name, value) => put(output, ParameterStatus::new(name.to_owned(), value.to_owned())),
+        Reply::ParameterStatus(name, value) => {
+            put(output, ParameterStatus::new(name.to_owned(), value.to_owned()))
+        }
         Reply::CopyIn(columns) => put(output, CopyInResponse::new(0, columns as i16, vec![0; columns])),
         Reply::CopyOut(columns) => put(output, CopyOutResponse::new(0, columns as i16, vec![0; columns])),
         Reply::CopyData(line) => {
@@ -70,7 +72,14 @@ fn row_description(columns: &[ResultColumn], formats: &Formats) -> RowDescriptio
 }
 
 /// Appends a row, straight from SQLite's memory.
-pub(super) fn put_row(output: &mut BytesMut, scratch: &mut Vec<u8>, values: &[DatumRef<'_>], columns: &[ResultColumn], formats: &Formats, format: &Format) {
+pub(super) fn put_row(
+    output: &mut BytesMut,
+    scratch: &mut Vec<u8>,
+    values: &[DatumRef<'_>],
+    columns: &[ResultColumn],
+    formats: &Formats,
+    format: &Format,
+) {
     scratch.clear();
     scratch.extend_from_slice(&(values.len() as u16).to_be_bytes());
     for (place, (value, column)) in values.iter().zip(columns).enumerate() {

@@ -61,7 +61,9 @@ pub fn check_startup(packet: &[u8]) -> Result<()> {
 /// Cuts a message off, type and length included, if it is complete.
 pub fn take(input: &mut BytesMut) -> Result<Option<BytesMut>> {
     let Some(kind) = input.first().copied() else { return Ok(None) };
-    let Some(most) = length_max(kind) else { return Err(lost(format!("invalid frontend message type {kind}"))) };
+    let Some(most) = length_max(kind) else {
+        return Err(lost(format!("invalid frontend message type {kind}")));
+    };
     if input.len() < 5 {
         return Ok(None);
     }
@@ -177,7 +179,9 @@ mod tests {
             bytes.extend_from_slice(&length.to_be_bytes());
             bytes
         };
-        for (kind, length) in [(b'Q', 3), (b'Q', u32::MAX), (b'Q', 1 << 30), (b'S', 5), (b'E', 20_000), (b'!', 4)] {
+        for (kind, length) in
+            [(b'Q', 3), (b'Q', u32::MAX), (b'Q', 1 << 30), (b'S', 5), (b'E', 20_000), (b'!', 4)]
+        {
             assert!(take(&mut header(kind, length)).unwrap_err().is_fatal());
         }
         assert!(take(&mut header(b'Q', 1 << 20)).unwrap().is_none());

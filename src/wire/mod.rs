@@ -93,7 +93,11 @@ async fn serve_connection(stream: TcpStream, address: SocketAddr, gate: Arc<Gate
 }
 
 /// Serves one client on any stream. `is_local`: whether it needs no password.
-pub async fn serve_stream(stream: impl AsyncRead + AsyncWrite + Unpin + Send, is_local: bool, gate: Arc<Gate>) {
+pub async fn serve_stream(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send,
+    is_local: bool,
+    gate: Arc<Gate>,
+) {
     let mut connection = Connection::new(stream);
     let greeting = match tokio::time::timeout(STARTUP_TIMEOUT, startup::greet(&mut connection)).await {
         Ok(Ok(greeting)) => greeting,

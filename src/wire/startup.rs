@@ -32,7 +32,9 @@ pub(super) enum Greeting {
 }
 
 /// Answers what comes first.
-pub(super) async fn greet<S: AsyncRead + AsyncWrite + Unpin + Send>(connection: &mut Connection<S>) -> Result<Greeting> {
+pub(super) async fn greet<S: AsyncRead + AsyncWrite + Unpin + Send>(
+    connection: &mut Connection<S>,
+) -> Result<Greeting> {
     for _ in 0..REQUESTS_MAX {
         let Some(packet) = connection.startup_packet().await? else { return Ok(Greeting::Gone) };
         match (&packet[4..8]).get_u32() {
@@ -66,8 +68,11 @@ async fn session<S: AsyncRead + AsyncWrite + Unpin + Send>(
     guard::check_startup(&packet)?;
     let invalid = || Error::fatal(state::PROTOCOL_VIOLATION, "invalid startup packet");
     // pgwire wants at least one byte after the version, which the guard has seen to.
-    let startup = Startup::decode(&mut packet, &DecodeContext::default()).map_err(|_| invalid())?.ok_or_else(invalid)?;
-    let unknown: Vec<String> = startup.parameters.keys().filter(|name| name.starts_with("_pq_.")).cloned().collect();
+    let startup = Startup::decode(&mut packet, &DecodeContext::default())
+        .map_err(|_| invalid())?
+        .ok_or_else(invalid)?;
+    let unknown: Vec<String> =
+        startup.parameters.keys().filter(|name| name.starts_with("_pq_.")).cloned().collect();
     if minor > MINOR_VERSION || !unknown.is_empty() {
         connection.put(NegotiateProtocolVersion::new(MINOR_VERSION as i32, unknown)).await?;
     }

@@ -94,7 +94,12 @@ async fn start() -> (Process, Witness, tempfile::TempDir) {
     let directory = tempfile::tempdir().unwrap();
     let server = Process::start(&directory.path().join("data"), &[]);
     let client = server.connect("postgres").await;
-    client.batch_execute("CREATE TABLE witness (a int); INSERT INTO witness SELECT g FROM generate_series(1, 10) g").await.unwrap();
+    client
+        .batch_execute(
+            "CREATE TABLE witness (a int); INSERT INTO witness SELECT g FROM generate_series(1, 10) g",
+        )
+        .await
+        .unwrap();
     (server, Witness(client), directory)
 }
 
@@ -119,7 +124,10 @@ async fn malformed_messages_end_at_worst_their_own_connection() {
         ([message(b'E', b"\0\0\0\0\0"), message(b'S', b"")].concat(), Ok("34000")),
         ([message(b'p', b"secret\0"), message(b'S', b"")].concat(), Ok("08P01")),
         // Messages that mean nothing outside of COPY.
-        ([message(b'd', b"1\n"), message(b'c', b""), message(b'f', b"no\0"), query(b"SELECT 1")].concat(), Ok("")),
+        (
+            [message(b'd', b"1\n"), message(b'c', b""), message(b'f', b"no\0"), query(b"SELECT 1")].concat(),
+            Ok(""),
+        ),
         // Nothing after Terminate is run.
         ([message(b'X', b""), query(b"INSERT INTO witness VALUES (100)")].concat(), Err("")),
     ] {
@@ -199,7 +207,9 @@ async fn absurd_statements_get_errors() {
         let shown: String = statement.chars().take(60).collect();
         for bytes in [query(statement.as_bytes()), [parse(&statement), message(b'S', b"")].concat()] {
             match send(&server, &bytes) {
-                Ok(state) => assert!(expected.split('|').any(|start| state.starts_with(start)), "{shown}: {state}"),
+                Ok(state) => {
+                    assert!(expected.split('|').any(|start| state.starts_with(start)), "{shown}: {state}")
+                }
                 Err(state) => panic!("{shown}: closed with {state}"),
             }
             if expected.is_empty() || shown.contains("repeat(") {

@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::process::Process;
@@ -58,7 +58,8 @@ async fn load(client: tokio_postgres::Client, id: i64, known: Arc<Known>) {
 /// Looks whether the data is what the clients know.
 async fn check(server: &Process, known: &[Arc<Known>]) {
     let client = server.connect("postgres").await;
-    let rows = client.query("SELECT client, number, count(*) FROM pair GROUP BY client, number", &[]).await.unwrap();
+    let rows =
+        client.query("SELECT client, number, count(*) FROM pair GROUP BY client, number", &[]).await.unwrap();
     let mut found: BTreeMap<i64, BTreeSet<i64>> = BTreeMap::new();
     for row in rows {
         let (id, number, count): (i64, i64, i64) = (row.get(0), row.get(1), row.get(2));
@@ -67,7 +68,8 @@ async fn check(server: &Process, known: &[Arc<Known>]) {
     }
     for (id, known) in known.iter().enumerate() {
         let numbers = found.remove(&(id as i64)).unwrap_or_default();
-        let (tried, acknowledged) = (known.tried.load(Ordering::SeqCst), known.acknowledged.load(Ordering::SeqCst));
+        let (tried, acknowledged) =
+            (known.tried.load(Ordering::SeqCst), known.acknowledged.load(Ordering::SeqCst));
         for number in &numbers {
             assert!(*number <= tried, "client {id}'s commit {number} was invented");
         }
@@ -84,7 +86,8 @@ async fn check(server: &Process, known: &[Arc<Known>]) {
 impl Known {
     /// After a kill: the number that was on its way has an unknown end.
     fn forget_last(&self) {
-        let (tried, acknowledged) = (self.tried.load(Ordering::SeqCst), self.acknowledged.load(Ordering::SeqCst));
+        let (tried, acknowledged) =
+            (self.tried.load(Ordering::SeqCst), self.acknowledged.load(Ordering::SeqCst));
         if tried > acknowledged {
             self.unknown.lock().unwrap().push(tried);
         }

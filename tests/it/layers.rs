@@ -48,7 +48,8 @@ fn modules() -> Vec<(String, PathBuf, String)> {
                 return None;
             }
             let text = std::fs::read_to_string(&path).unwrap();
-            let code = text.lines().map(|line| line.split("//").next().unwrap()).collect::<Vec<_>>().join("\n");
+            let code =
+                text.lines().map(|line| line.split("//").next().unwrap()).collect::<Vec<_>>().join("\n");
             Some((module, path.clone(), code))
         })
         .collect()
@@ -123,9 +124,13 @@ fn layers_have_an_order() {
     for (module, below) in table("layers") {
         let own = order.iter().position(|name| *name == module).unwrap();
         for name in below {
-            let other = order.iter().position(|found| *found == name).unwrap_or_else(|| panic!("{name} is no layer"));
+            let other =
+                order.iter().position(|found| *found == name).unwrap_or_else(|| panic!("{name} is no layer"));
             // config and settings stand beside the list; nothing goes in circles.
-            assert!(!table("layers")[&name].contains(&module), "{module} and {name} use each other ({own}, {other})");
+            assert!(
+                !table("layers")[&name].contains(&module),
+                "{module} and {name} use each other ({own}, {other})"
+            );
         }
     }
 }
@@ -136,7 +141,8 @@ fn foreign_crates_have_one_owner() {
     let mut wrong = Vec::new();
     for (module, path, code) in modules() {
         for (name, owner) in &owners {
-            let names_it = !after(&code, &format!("{name}::")).is_empty() || code.contains(&format!("use {name};"));
+            let names_it =
+                !after(&code, &format!("{name}::")).is_empty() || code.contains(&format!("use {name};"));
             if names_it && !owner.contains(&module) {
                 wrong.push(format!("{} names {name}", path.display()));
             }
@@ -144,7 +150,8 @@ fn foreign_crates_have_one_owner() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     let manifest = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).unwrap();
-    let dependencies = manifest.split("[dependencies]").nth(1).unwrap().split("[dev-dependencies]").next().unwrap();
+    let dependencies =
+        manifest.split("[dependencies]").nth(1).unwrap().split("[dev-dependencies]").next().unwrap();
     for line in dependencies.lines().filter(|line| line.contains(" = ")) {
         let name = line.split(" = ").next().unwrap().replace('-', "_");
         let name = if name == "md_5" { "md5" } else { &name };
@@ -158,7 +165,11 @@ fn no_module_hides_what_it_is_for() {
     files(&source(), &mut found);
     for path in found {
         for word in ["util", "utils", "common", "helper", "helpers", "manager", "misc"] {
-            assert!(path.iter().all(|part| part != word) && path.file_stem().unwrap() != word, "{}", path.display());
+            assert!(
+                path.iter().all(|part| part != word) && path.file_stem().unwrap() != word,
+                "{}",
+                path.display()
+            );
         }
     }
 }

@@ -22,10 +22,15 @@ fn contents(path: &Path) -> BTreeMap<String, Vec<Vec<Value>>> {
         rows.map(Result::unwrap).collect::<Vec<Vec<Value>>>()
     };
     let tables = rows("SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'quorate.meta'");
-    let mut contents = BTreeMap::from([("(schema)".to_owned(), rows("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY name"))]);
+    let mut contents = BTreeMap::from([(
+        "(schema)".to_owned(),
+        rows("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY name"),
+    )]);
     for table in tables {
         let [Value::Text(name)] = &table[..] else { panic!("a name") };
-        let rowid = ["_rowid_", "rowid", "oid"].iter().find(|name_of| file.prepare(&format!("SELECT {name_of} FROM \"{name}\"")).is_ok());
+        let rowid = ["_rowid_", "rowid", "oid"]
+            .iter()
+            .find(|name_of| file.prepare(&format!("SELECT {name_of} FROM \"{name}\"")).is_ok());
         let order = rowid.map_or(String::new(), |rowid| format!(" ORDER BY {rowid}"));
         contents.insert(name.clone(), rows(&format!("SELECT * FROM \"{name}\"{order}")));
     }
@@ -42,7 +47,10 @@ async fn change_everything(server: &Process) {
         }
     }
     let other = server.connect("second").await;
-    other.batch_execute("CREATE TABLE t (a int); INSERT INTO t SELECT g FROM generate_series(1, 100) AS g").await.unwrap();
+    other
+        .batch_execute("CREATE TABLE t (a int); INSERT INTO t SELECT g FROM generate_series(1, 100) AS g")
+        .await
+        .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -58,7 +66,8 @@ async fn the_log_gives_the_same_tables() {
     let last = state.last.expect("a log with entries").index;
     assert!(state.purged.is_none(), "the log must be whole for this test");
     let replayed = directory.path().join("replayed");
-    let databases = Arc::new(Databases::open(DataDirectory::open(&replayed).unwrap(), Arc::new(SystemRandom)).unwrap());
+    let databases =
+        Arc::new(Databases::open(DataDirectory::open(&replayed).unwrap(), Arc::new(SystemRandom)).unwrap());
     let mut applied = 0;
     for (log_id, payload) in log.read(0, last + 1).unwrap() {
         match payload {
@@ -79,7 +88,10 @@ async fn the_log_gives_the_same_tables() {
         if !name.to_str().unwrap().ends_with(".db") {
             continue;
         }
-        let (own, copy) = (contents(&data.join("databases").join(&name)), contents(&replayed.join("databases").join(&name)));
+        let (own, copy) = (
+            contents(&data.join("databases").join(&name)),
+            contents(&replayed.join("databases").join(&name)),
+        );
         assert_eq!(own.keys().collect::<Vec<_>>(), copy.keys().collect::<Vec<_>>());
         for (table, rows) in &own {
             assert_eq!(rows, &copy[table], "table {table} of {name:?}");

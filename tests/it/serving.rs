@@ -52,7 +52,10 @@ async fn a_stop_lets_statements_end_and_keeps_everything() {
     let client = server.connect("postgres").await;
     client.batch_execute("CREATE TABLE t (a int)").await.unwrap();
     let idle = server.connect("postgres").await;
-    let running = tokio::spawn(async move { client.batch_execute("SELECT pg_sleep(0.5); INSERT INTO t VALUES (1)").await });
+    let running =
+        tokio::spawn(
+            async move { client.batch_execute("SELECT pg_sleep(0.5); INSERT INTO t VALUES (1)").await },
+        );
     tokio::time::sleep(Duration::from_millis(200)).await;
     let status = tokio::task::block_in_place(|| server.terminate());
     assert_eq!(status.code(), Some(0));
@@ -99,7 +102,8 @@ async fn statements_are_cancelled_wherever_they_wait() {
         client.batch_execute(&format!("RESET {setting}")).await.unwrap();
     }
     client.batch_execute("SET statement_timeout = '100ms'").await.unwrap();
-    let error = client.simple_query("SELECT count(*) FROM generate_series(1, 100000000000) g").await.unwrap_err();
+    let error =
+        client.simple_query("SELECT count(*) FROM generate_series(1, 100000000000) g").await.unwrap_err();
     assert_eq!(code(&error), "57014");
 }
 
@@ -115,7 +119,9 @@ async fn whoever_holds_the_writer_cannot_do_so_for_ever() {
     client.batch_execute("INSERT INTO t VALUES (2)").await.unwrap();
     // Idle for too long: ended.
     let idle = server.connect("postgres").await;
-    idle.batch_execute("SET idle_in_transaction_session_timeout = '200ms'; BEGIN; INSERT INTO t VALUES (3)").await.unwrap();
+    idle.batch_execute("SET idle_in_transaction_session_timeout = '200ms'; BEGIN; INSERT INTO t VALUES (3)")
+        .await
+        .unwrap();
     client.batch_execute("INSERT INTO t VALUES (4)").await.unwrap();
     assert!(idle.simple_query("SELECT 1").await.is_err());
     // A failed block writes nothing any more, and lets others write.
@@ -138,7 +144,12 @@ async fn writers_queue_fairly() {
         let client = server.connect("postgres").await;
         tasks.push(tokio::spawn(async move {
             for _ in 0..EACH {
-                client.batch_execute(&format!("BEGIN; INSERT INTO t (client) VALUES ({id}); SELECT pg_sleep(0.002); COMMIT")).await.unwrap();
+                client
+                    .batch_execute(&format!(
+                        "BEGIN; INSERT INTO t (client) VALUES ({id}); SELECT pg_sleep(0.002); COMMIT"
+                    ))
+                    .await
+                    .unwrap();
             }
         }));
     }
@@ -215,13 +226,22 @@ async fn the_log_stays_bounded_under_endless_writes() {
     let data = directory.path().join("data");
     let server = Process::start(&data, &["--log-mb", "16"]);
     let client = server.connect("postgres").await;
-    client.batch_execute("CREATE TABLE t (id int PRIMARY KEY, a text); INSERT INTO t VALUES (1, '')").await.unwrap();
+    client
+        .batch_execute("CREATE TABLE t (id int PRIMARY KEY, a text); INSERT INTO t VALUES (1, '')")
+        .await
+        .unwrap();
     let size = |path: &std::path::Path| -> u64 {
-        std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().metadata().map_or(0, |metadata| metadata.len())).sum()
+        std::fs::read_dir(path)
+            .unwrap()
+            .map(|entry| entry.unwrap().metadata().map_or(0, |metadata| metadata.len()))
+            .sum()
     };
     let mut written = 0u64;
     while written < 150 << 20 {
-        client.batch_execute("UPDATE t SET a = repeat(chr(65 + id % 26), 500000) || id, id = id + 1").await.unwrap();
+        client
+            .batch_execute("UPDATE t SET a = repeat(chr(65 + id % 26), 500000) || id, id = id + 1")
+            .await
+            .unwrap();
         // Both images are logged.
         written += 1_000_000;
     }

@@ -60,7 +60,12 @@ fn parse(text: &str) -> Vec<Item> {
                 line => sql.push(line),
             }
         }
-        items.push(Item::Record(Record { line: number + 1, head: line.to_owned(), sql: sql.join("\n"), expected }));
+        items.push(Item::Record(Record {
+            line: number + 1,
+            head: line.to_owned(),
+            sql: sql.join("\n"),
+            expected,
+        }));
     }
     items
 }

@@ -68,7 +68,9 @@ impl Target {
     /// A raw connection.
     pub fn socket(&self) -> std::net::TcpStream {
         let config = self.config("postgres");
-        let Some(Host::Tcp(host)) = config.get_hosts().first() else { panic!("the target is reached by TCP") };
+        let Some(Host::Tcp(host)) = config.get_hosts().first() else {
+            panic!("the target is reached by TCP")
+        };
         std::net::TcpStream::connect((host.as_str(), config.get_ports()[0])).unwrap()
     }
 }

@@ -48,7 +48,8 @@ fn words(line: &str) -> Vec<Vec<u8>> {
                     't' => word.push(b'\t'),
                     '0' => word.push(0),
                     'x' => {
-                        let digits: String = [chars.next().unwrap().1, chars.next().unwrap().1].iter().collect();
+                        let digits: String =
+                            [chars.next().unwrap().1, chars.next().unwrap().1].iter().collect();
                         word.push(u8::from_str_radix(&digits, 16).unwrap());
                     }
                     c => word.push(c as u8),
@@ -216,8 +217,13 @@ fn decode(kind: u8, body: &[u8]) -> Option<String> {
             for _ in 0..body.i16() {
                 let name = body.string();
                 let table = if body.i32() == 0 { "-" } else { "table" };
-                let (column, oid, length, typmod, format) = (body.i16(), body.i32(), body.i16(), body.i32(), body.i16());
-                write!(line, " {name}({table} {column} oid {oid} length {length} typmod {typmod} format {format})").unwrap();
+                let (column, oid, length, typmod, format) =
+                    (body.i16(), body.i32(), body.i16(), body.i32(), body.i16());
+                write!(
+                    line,
+                    " {name}({table} {column} oid {oid} length {length} typmod {typmod} format {format})"
+                )
+                .unwrap();
             }
             line
         }
@@ -313,7 +319,8 @@ async fn run_all(target: &Target) {
         if target.decides() {
             std::fs::write(&path, format!("{script}----\n{}\n", got.join("\n"))).unwrap();
         } else if !got.iter().map(String::as_str).eq(expected.lines()) {
-            let first = got.iter().map(String::as_str).zip(expected.lines()).find(|(got, expected)| got != expected);
+            let first =
+                got.iter().map(String::as_str).zip(expected.lines()).find(|(got, expected)| got != expected);
             let counts = (got.len(), expected.lines().count());
             wrong.push(format!("{}: (got, expected) {first:#?}, lines {counts:?}", path.display()));
         }

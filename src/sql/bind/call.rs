@@ -30,7 +30,9 @@ impl Binder<'_> {
         }
         let list = match &call.args {
             ast::FunctionArguments::None => return self.value_function(&name, call, &[], place),
-            ast::FunctionArguments::Subquery(_) => return Err(not_postgresql("a query as a function's arguments")),
+            ast::FunctionArguments::Subquery(_) => {
+                return Err(not_postgresql("a query as a function's arguments"));
+            }
             ast::FunctionArguments::List(list) => list,
         };
         let bound = self.call_with_list(&name, call, list, place);
@@ -39,7 +41,8 @@ impl Binder<'_> {
 
     fn function_name(&self, name: &ast::ObjectName) -> Result<String> {
         let idents: Vec<&ast::Ident> = name.0.iter().filter_map(|part| part.as_ident()).collect();
-        let fold = |ident: &ast::Ident| crate::catalog::naming::fold(&ident.value, ident.quote_style.is_some()).0;
+        let fold =
+            |ident: &ast::Ident| crate::catalog::naming::fold(&ident.value, ident.quote_style.is_some()).0;
         match idents.as_slice() {
             [bare] => Ok(fold(bare)),
             [schema, bare] if fold(schema) == "pg_catalog" => Ok(fold(bare)),
@@ -55,7 +58,13 @@ impl Binder<'_> {
         }
     }
 
-    fn call_with_list(&mut self, name: &str, call: &ast::Function, list: &ast::FunctionArgumentList, place: Place<'_>) -> Result<Expr> {
+    fn call_with_list(
+        &mut self,
+        name: &str,
+        call: &ast::Function,
+        list: &ast::FunctionArgumentList,
+        place: Place<'_>,
+    ) -> Result<Expr> {
         let mut order_by: &[ast::OrderByExpr] = &[];
         for clause in &list.clauses {
             match clause {
@@ -70,12 +79,17 @@ impl Binder<'_> {
         if let Some(special) = self.special_call(name, &args, call, place) {
             return special;
         }
-        let is_aggregate = crate::functions::named(name).iter().any(|function| function.kind == Kind::Aggregate);
-        let argument_clause = if is_aggregate && call.over.is_none() { Clause::AggregateArgument } else { place.clause };
+        let is_aggregate =
+            crate::functions::named(name).iter().any(|function| function.kind == Kind::Aggregate);
+        let argument_clause =
+            if is_aggregate && call.over.is_none() { Clause::AggregateArgument } else { place.clause };
         if is_aggregate && call.over.is_none() {
             place.clause.check_aggregate()?;
         }
-        let args = args.iter().map(|arg| self.expr(arg, place.within(argument_clause))).collect::<Result<Vec<_>>>()?;
+        let args = args
+            .iter()
+            .map(|arg| self.expr(arg, place.within(argument_clause)))
+            .collect::<Result<Vec<_>>>()?;
         let types: Vec<&'static Type> = args.iter().map(|arg| arg.ty).collect();
         let function = resolve::function(name, &types)?;
         if is_star && function.kind != Kind::Aggregate {
@@ -85,7 +99,8 @@ impl Binder<'_> {
             bail!(WRONG_OBJECT_TYPE, "{name}(*) must be used to call a parameterless aggregate function");
         }
         let distinct = matches!(list.duplicate_treatment, Some(ast::DuplicateTreatment::Distinct));
-        let call = Call { function, distinct, order_by, filter: call.filter.as_deref(), over: call.over.as_ref() };
+        let call =
+            Call { function, distinct, order_by, filter: call.filter.as_deref(), over: call.over.as_ref() };
         self.finish_call(call, args, place)
     }
 
@@ -94,8 +109,12 @@ impl Binder<'_> {
         self.note_volatility(function);
         let (args, result) = self.coerce_arguments(function, args)?;
         match (function.kind, call.over) {
-            (Kind::Set, _) => Err(Error::unsupported(format!("set-returning function {} outside FROM", function.name))),
-            (Kind::Aggregate | Kind::Window, Some(over)) => self.window_call(&call, args, result, over, place),
+            (Kind::Set, _) => {
+                Err(Error::unsupported(format!("set-returning function {} outside FROM", function.name)))
+            }
+            (Kind::Aggregate | Kind::Window, Some(over)) => {
+                self.window_call(&call, args, result, over, place)
+            }
             (Kind::Window, None) => {
                 bail!(WRONG_OBJECT_TYPE, "window function {} requires an OVER clause", function.name)
             }
@@ -106,9 +125,17 @@ impl Binder<'_> {
                 function.name
             ),
             (Kind::Scalar, None) => {
-                for (given, what) in [(call.distinct, "DISTINCT"), (!call.order_by.is_empty(), "ORDER BY"), (call.filter.is_some(), "FILTER")] {
+                for (given, what) in [
+                    (call.distinct, "DISTINCT"),
+                    (!call.order_by.is_empty(), "ORDER BY"),
+                    (call.filter.is_some(), "FILTER"),
+                ] {
                     if given {
-                        bail!(WRONG_OBJECT_TYPE, "{what} specified, but {} is not an aggregate function", function.name);
+                        bail!(
+                            WRONG_OBJECT_TYPE,
+                            "{what} specified, but {} is not an aggregate function",
+                            function.name
+                        );
                     }
                 }
                 Ok(Expr::call(function, args, result))
@@ -117,7 +144,11 @@ impl Binder<'_> {
     }
 
     /// Converts the arguments to what the signature asks for.
-    pub(super) fn coerce_arguments(&mut self, function: &'static Function, args: Vec<Expr>) -> Result<(Vec<Expr>, &'static Type)> {
+    pub(super) fn coerce_arguments(
+        &mut self,
+        function: &'static Function,
+        args: Vec<Expr>,
+    ) -> Result<(Vec<Expr>, &'static Type)> {
         let types: Vec<&'static Type> = args.iter().map(|arg| arg.ty).collect();
         let element = resolve::element_type(function, &types)?;
         let prints_any = matches!(function.body, Body::Scalar(_));
@@ -158,12 +189,21 @@ impl Binder<'_> {
         self.call_bound(name, args)
     }
 
-    fn aggregate(&mut self, call: &Call<'_>, args: Vec<Expr>, result: &'static Type, place: Place<'_>) -> Result<Expr> {
+    fn aggregate(
+        &mut self,
+        call: &Call<'_>,
+        args: Vec<Expr>,
+        result: &'static Type,
+        place: Place<'_>,
+    ) -> Result<Expr> {
         place.clause.check_aggregate()?;
         let function = call.function;
         if call.distinct {
             if args.len() != 1 {
-                return Err(Error::unsupported(format!("DISTINCT in {} with several arguments", function.name)));
+                return Err(Error::unsupported(format!(
+                    "DISTINCT in {} with several arguments",
+                    function.name
+                )));
             }
             check_comparable(args[0].ty, "an equality operator")?;
         }
@@ -190,7 +230,14 @@ impl Binder<'_> {
         self.coerce_boolean(filter, "FILTER").map(Some)
     }
 
-    fn window_call(&mut self, call: &Call<'_>, args: Vec<Expr>, result: &'static Type, over: &ast::WindowType, place: Place<'_>) -> Result<Expr> {
+    fn window_call(
+        &mut self,
+        call: &Call<'_>,
+        args: Vec<Expr>,
+        result: &'static Type,
+        over: &ast::WindowType,
+        place: Place<'_>,
+    ) -> Result<Expr> {
         place.clause.check_window()?;
         let function = call.function;
         if call.distinct {
@@ -274,8 +321,12 @@ impl Binder<'_> {
             None => FrameBound::CurrentRow,
         };
         match (&start, &end) {
-            (FrameBound::UnboundedFollowing, _) => bail!(WINDOWING_ERROR, "frame start cannot be UNBOUNDED FOLLOWING"),
-            (_, FrameBound::UnboundedPreceding) => bail!(WINDOWING_ERROR, "frame end cannot be UNBOUNDED PRECEDING"),
+            (FrameBound::UnboundedFollowing, _) => {
+                bail!(WINDOWING_ERROR, "frame start cannot be UNBOUNDED FOLLOWING")
+            }
+            (_, FrameBound::UnboundedPreceding) => {
+                bail!(WINDOWING_ERROR, "frame end cannot be UNBOUNDED PRECEDING")
+            }
             (FrameBound::CurrentRow, FrameBound::Preceding(_)) => {
                 bail!(WINDOWING_ERROR, "frame starting from current row cannot have preceding rows")
             }
@@ -286,7 +337,13 @@ impl Binder<'_> {
         }
     }
 
-    fn frame_bound(&mut self, bound: &ast::WindowFrameBound, units: FrameUnits, window: &Window, place: Place<'_>) -> Result<FrameBound> {
+    fn frame_bound(
+        &mut self,
+        bound: &ast::WindowFrameBound,
+        units: FrameUnits,
+        window: &Window,
+        place: Place<'_>,
+    ) -> Result<FrameBound> {
         let (offset, preceding) = match bound {
             ast::WindowFrameBound::CurrentRow => return Ok(FrameBound::CurrentRow),
             ast::WindowFrameBound::Preceding(None) => return Ok(FrameBound::UnboundedPreceding),
@@ -301,7 +358,11 @@ impl Binder<'_> {
             self.coerce(offset, &crate::types::integer::INT8, NO_TYPMOD, Purpose::Implicit)?
         };
         if offset.contains(|expr| matches!(expr.kind, ExprKind::Column(_))) {
-            bail!(INVALID_COLUMN_REFERENCE, "argument of {} must not contain variables", if units == FrameUnits::Rows { "ROWS" } else { "GROUPS" });
+            bail!(
+                INVALID_COLUMN_REFERENCE,
+                "argument of {} must not contain variables",
+                if units == FrameUnits::Rows { "ROWS" } else { "GROUPS" }
+            );
         }
         Ok(if preceding { FrameBound::Preceding(offset) } else { FrameBound::Following(offset) })
     }
@@ -309,7 +370,10 @@ impl Binder<'_> {
     /// RANGE with an offset adds it to the ordering value, which SQLite can do for its own numbers.
     fn range_offset(&mut self, offset: Expr, window: &Window) -> Result<Expr> {
         let [key] = window.order_by.as_slice() else {
-            bail!(WINDOWING_ERROR, "RANGE with offset PRECEDING/FOLLOWING requires exactly one ORDER BY column")
+            bail!(
+                WINDOWING_ERROR,
+                "RANGE with offset PRECEDING/FOLLOWING requires exactly one ORDER BY column"
+            )
         };
         let is_number = matches!(key.expr.ty.name, "int2" | "int4" | "int8" | "float4" | "float8");
         if !is_number || key.expr.ty.category != Category::Numeric {
@@ -332,7 +396,13 @@ impl Binder<'_> {
     }
 
     /// Constructs that look like functions but have rules of their own.
-    fn special_call(&mut self, name: &str, args: &[&ast::Expr], call: &ast::Function, place: Place<'_>) -> Option<Result<Expr>> {
+    fn special_call(
+        &mut self,
+        name: &str,
+        args: &[&ast::Expr],
+        call: &ast::Function,
+        place: Place<'_>,
+    ) -> Option<Result<Expr>> {
         Some(match name {
             "coalesce" => self.branches(args, "COALESCE", place, ExprKind::Coalesce),
             "greatest" => self.branches(args, "GREATEST", place, ExprKind::Greatest),
@@ -348,7 +418,13 @@ impl Binder<'_> {
         })
     }
 
-    fn branches(&mut self, args: &[&ast::Expr], name: &str, place: Place<'_>, kind: fn(Vec<Expr>) -> ExprKind) -> Result<Expr> {
+    fn branches(
+        &mut self,
+        args: &[&ast::Expr],
+        name: &str,
+        place: Place<'_>,
+        kind: fn(Vec<Expr>) -> ExprKind,
+    ) -> Result<Expr> {
         if args.is_empty() {
             bail!(SYNTAX_ERROR, "syntax error at or near \")\"");
         }
@@ -380,7 +456,13 @@ impl Binder<'_> {
     }
 
     /// CURRENT_DATE and its kin, which need no parentheses.
-    fn value_function(&mut self, name: &str, call: &ast::Function, args: &[&ast::Expr], place: Place<'_>) -> Result<Expr> {
+    fn value_function(
+        &mut self,
+        name: &str,
+        call: &ast::Function,
+        args: &[&ast::Expr],
+        place: Place<'_>,
+    ) -> Result<Expr> {
         if call.over.is_some() || call.filter.is_some() {
             bail!(SYNTAX_ERROR, "syntax error at or near \"OVER\"");
         }
@@ -454,7 +536,8 @@ pub(super) fn check_comparable(ty: &Type, what: &str) -> Result<()> {
     if ty.comparable || is_polymorphic(ty) {
         return Ok(());
     }
-    let error = Error::new(state::UNDEFINED_FUNCTION, format!("could not identify {what} for type {}", ty.sql_name));
+    let error =
+        Error::new(state::UNDEFINED_FUNCTION, format!("could not identify {what} for type {}", ty.sql_name));
     Err(match what {
         "an ordering operator" => error.with_hint("Use an explicit ordering operator or modify the query."),
         _ => error,

@@ -166,7 +166,11 @@ impl Binder<'_> {
     }
 
     /// Converts several expressions to their common type.
-    pub(super) fn unify(&mut self, exprs: Vec<Expr>, construct: &str) -> Result<(Vec<Expr>, &'static Type, i32)> {
+    pub(super) fn unify(
+        &mut self,
+        exprs: Vec<Expr>,
+        construct: &str,
+    ) -> Result<(Vec<Expr>, &'static Type, i32)> {
         let ty = common_type(exprs.iter().map(|expr| expr.ty), construct)?;
         let first = exprs.first().map_or(NO_TYPMOD, |expr| expr.typmod);
         let same = exprs.iter().all(|expr| expr.ty == ty && expr.typmod == first);
@@ -190,7 +194,10 @@ impl Binder<'_> {
 }
 
 /// PostgreSQL's select_common_type: the type to which all of several convert.
-pub(super) fn common_type(types: impl Iterator<Item = &'static Type>, construct: &str) -> Result<&'static Type> {
+pub(super) fn common_type(
+    types: impl Iterator<Item = &'static Type>,
+    construct: &str,
+) -> Result<&'static Type> {
     let mut chosen: Option<&'static Type> = None;
     for ty in types.filter(|ty| ty.oid != text::UNKNOWN.oid) {
         let Some(current) = chosen else {
@@ -208,7 +215,8 @@ pub(super) fn common_type(types: impl Iterator<Item = &'static Type>, construct:
                 ty.sql_name
             );
         }
-        let widens = can_coerce(current, ty, Purpose::Implicit) && !can_coerce(ty, current, Purpose::Implicit);
+        let widens =
+            can_coerce(current, ty, Purpose::Implicit) && !can_coerce(ty, current, Purpose::Implicit);
         if !current.preferred && widens {
             chosen = Some(ty);
         }
@@ -264,7 +272,11 @@ fn relabel(expr: Expr, target: &'static Type) -> Expr {
             let inner = Expr { kind, ty: expr.ty, typmod };
             // varchar(n) keeps its modifier when it is taken for text's other name only.
             let kept = if target.name == "varchar" || target.name == "bpchar" { typmod } else { NO_TYPMOD };
-            Expr::new(ExprKind::Relabel(Box::new(inner)), target).with_typmod(if kept == typmod { NO_TYPMOD } else { kept })
+            Expr::new(ExprKind::Relabel(Box::new(inner)), target).with_typmod(if kept == typmod {
+                NO_TYPMOD
+            } else {
+                kept
+            })
         }
     }
 }
@@ -274,7 +286,11 @@ pub(super) fn through_text(expr: Expr, target: &'static Type) -> Expr {
     if let ExprKind::Constant(Datum::Null) = expr.kind {
         return Expr::constant(Datum::Null, target);
     }
-    let printed = if cast::is_string(expr.ty) { expr } else { Expr::new(ExprKind::Output(Box::new(expr)), &text::TEXT) };
+    let printed = if cast::is_string(expr.ty) {
+        expr
+    } else {
+        Expr::new(ExprKind::Output(Box::new(expr)), &text::TEXT)
+    };
     if cast::is_string(target) && target.oid != text::NAME.oid && target.oid != text::CHAR.oid {
         return if target.oid == text::TEXT.oid { printed } else { relabel(printed, target) };
     }

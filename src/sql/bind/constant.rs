@@ -18,15 +18,17 @@ impl Binder<'_> {
         use ast::Value as V;
         match &value.value {
             V::Number(digits, _) => number(digits),
-            V::SingleQuotedString(content) | V::EscapedStringLiteral(content) | V::UnicodeStringLiteral(content) => {
-                string(content)
-            }
+            V::SingleQuotedString(content)
+            | V::EscapedStringLiteral(content)
+            | V::UnicodeStringLiteral(content) => string(content),
             V::DollarQuotedString(quoted) => string(&quoted.value),
             V::NationalStringLiteral(content) => string(content),
             V::Boolean(value) => Ok(Expr::constant(Datum::bool(*value), &boolean::BOOL)),
             V::Null => Ok(Expr::constant(Datum::Null, &text::UNKNOWN)),
             V::Placeholder(name) => self.placeholder(name).map_err(|error| self.at(error, value.span)),
-            V::SingleQuotedByteStringLiteral(_) | V::HexStringLiteral(_) => Err(Error::unsupported("bit strings")),
+            V::SingleQuotedByteStringLiteral(_) | V::HexStringLiteral(_) => {
+                Err(Error::unsupported("bit strings"))
+            }
             _ => Err(not_postgresql("this literal")),
         }
     }

@@ -160,7 +160,9 @@ impl Binder<'_> {
                 let operator = if *negated { "!~~*" } else { "~~*" };
                 self.like(operator, expr, pattern, escape_char.as_deref(), place)
             }
-            E::AnyOp { left, compare_op, right, .. } => self.quantified(left, compare_op, right, false, place),
+            E::AnyOp { left, compare_op, right, .. } => {
+                self.quantified(left, compare_op, right, false, place)
+            }
             E::AllOp { left, compare_op, right } => self.quantified(left, compare_op, right, true, place),
             E::Case { operand, conditions, else_result, .. } => {
                 self.case(operand.as_deref(), conditions, else_result.as_deref(), place)
@@ -177,7 +179,9 @@ impl Binder<'_> {
     fn special_syntax(&mut self, expr: &ast::Expr, place: Place<'_>) -> Result<Expr> {
         use ast::Expr as E;
         match expr {
-            E::AtTimeZone { timestamp, time_zone } => self.call_named("timezone", &[time_zone, timestamp], place),
+            E::AtTimeZone { timestamp, time_zone } => {
+                self.call_named("timezone", &[time_zone, timestamp], place)
+            }
             E::Extract { field, expr, .. } => self.extract(field, expr, place),
             E::Position { expr, r#in } => self.call_named("position", &[r#in, expr], place),
             E::Substring { expr, substring_from, substring_for, .. } => {
@@ -190,7 +194,8 @@ impl Binder<'_> {
                     Some(ast::TrimWhereField::Trailing) => "rtrim",
                 };
                 let characters = trim_characters.iter().flatten();
-                let args: Vec<&ast::Expr> = [&**expr].into_iter().chain(trim_what.as_deref()).chain(characters).collect();
+                let args: Vec<&ast::Expr> =
+                    [&**expr].into_iter().chain(trim_what.as_deref()).chain(characters).collect();
                 self.call_named(name, &args, place)
             }
             E::Overlay { expr, overlay_what, overlay_from, overlay_for } => {
@@ -207,7 +212,9 @@ impl Binder<'_> {
             E::Tuple(_) => Err(Error::unsupported("a row as a value")),
             E::Array(_) | E::CompoundFieldAccess { .. } => Err(Error::unsupported("arrays")),
             E::SimilarTo { .. } => Err(Error::unsupported("SIMILAR TO")),
-            E::GroupingSets(_) | E::Cube(_) | E::Rollup(_) => Err(Error::unsupported("GROUPING SETS, CUBE and ROLLUP")),
+            E::GroupingSets(_) | E::Cube(_) | E::Rollup(_) => {
+                Err(Error::unsupported("GROUPING SETS, CUBE and ROLLUP"))
+            }
             E::IsNormalized { .. } => Err(Error::unsupported("IS NORMALIZED")),
             E::Wildcard(_) | E::QualifiedWildcard(..) => {
                 bail!(SYNTAX_ERROR, "syntax error at or near \"*\"")
@@ -253,7 +260,8 @@ impl Binder<'_> {
             spine.push((&**left, op, &**right));
             node = left;
         }
-        let computing = spine.iter().filter(|(_, op, _)| !matches!(op, BinaryOperator::And | BinaryOperator::Or)).count();
+        let computing =
+            spine.iter().filter(|(_, op, _)| !matches!(op, BinaryOperator::And | BinaryOperator::Or)).count();
         if computing > EXPRESSION_DEPTH_MAX {
             return Err(lexical::too_deep());
         }
@@ -272,7 +280,9 @@ impl Binder<'_> {
         right_ast: &ast::Expr,
         place: Place<'_>,
     ) -> Result<Expr> {
-        if let (ast::Expr::Tuple(left), ast::Expr::Tuple(right)) = (without_parentheses(left_ast), without_parentheses(right_ast)) {
+        if let (ast::Expr::Tuple(left), ast::Expr::Tuple(right)) =
+            (without_parentheses(left_ast), without_parentheses(right_ast))
+        {
             return self.row_comparison(op, left, right, place);
         }
         let left = match left {
@@ -374,7 +384,13 @@ impl Binder<'_> {
         Ok(Expr::call(function, vec![arg], function.result))
     }
 
-    fn cast(&mut self, kind: &ast::CastKind, arg: &ast::Expr, data_type: &ast::DataType, place: Place<'_>) -> Result<Expr> {
+    fn cast(
+        &mut self,
+        kind: &ast::CastKind,
+        arg: &ast::Expr,
+        data_type: &ast::DataType,
+        place: Place<'_>,
+    ) -> Result<Expr> {
         if !matches!(kind, ast::CastKind::Cast | ast::CastKind::DoubleColon) {
             return Err(not_postgresql("this cast"));
         }
@@ -400,7 +416,13 @@ impl Binder<'_> {
         Ok(Expr::new(ExprKind::IsNull { arg, negated }, &boolean::BOOL))
     }
 
-    fn is_truth(&mut self, arg: &ast::Expr, truth: Option<bool>, negated: bool, place: Place<'_>) -> Result<Expr> {
+    fn is_truth(
+        &mut self,
+        arg: &ast::Expr,
+        truth: Option<bool>,
+        negated: bool,
+        place: Place<'_>,
+    ) -> Result<Expr> {
         let clause = match (truth, negated) {
             (Some(true), false) => "IS TRUE",
             (Some(true), true) => "IS NOT TRUE",
@@ -422,14 +444,26 @@ impl Binder<'_> {
         Ok((left, right))
     }
 
-    fn distinct(&mut self, left: &ast::Expr, right: &ast::Expr, negated: bool, place: Place<'_>) -> Result<Expr> {
+    fn distinct(
+        &mut self,
+        left: &ast::Expr,
+        right: &ast::Expr,
+        negated: bool,
+        place: Place<'_>,
+    ) -> Result<Expr> {
         let (left, right) = (self.expr(left, place)?, self.expr(right, place)?);
         let (left, right) = self.equal_sides(left, right)?;
         let kind = ExprKind::Distinct { left: Box::new(left), right: Box::new(right), negated };
         Ok(Expr::new(kind, &boolean::BOOL))
     }
 
-    fn in_list(&mut self, left: &ast::Expr, list: &[ast::Expr], negated: bool, place: Place<'_>) -> Result<Expr> {
+    fn in_list(
+        &mut self,
+        left: &ast::Expr,
+        list: &[ast::Expr],
+        negated: bool,
+        place: Place<'_>,
+    ) -> Result<Expr> {
         if let ast::Expr::Tuple(rows) = without_parentheses(left) {
             return self.row_in_list(rows, list, negated, place);
         }
@@ -444,7 +478,13 @@ impl Binder<'_> {
     }
 
     /// `(a, b) IN ((1, 2), (3, 4))`
-    fn row_in_list(&mut self, left: &[ast::Expr], list: &[ast::Expr], negated: bool, place: Place<'_>) -> Result<Expr> {
+    fn row_in_list(
+        &mut self,
+        left: &[ast::Expr],
+        list: &[ast::Expr],
+        negated: bool,
+        place: Place<'_>,
+    ) -> Result<Expr> {
         let mut matches = Vec::new();
         for item in list {
             let ast::Expr::Tuple(right) = without_parentheses(item) else {
@@ -456,7 +496,13 @@ impl Binder<'_> {
         Ok(if negated { Expr::new(ExprKind::Not(Box::new(any)), &boolean::BOOL) } else { any })
     }
 
-    fn row_comparison(&mut self, op: &BinaryOperator, left: &[ast::Expr], right: &[ast::Expr], place: Place<'_>) -> Result<Expr> {
+    fn row_comparison(
+        &mut self,
+        op: &BinaryOperator,
+        left: &[ast::Expr],
+        right: &[ast::Expr],
+        place: Place<'_>,
+    ) -> Result<Expr> {
         let operator = match op {
             BinaryOperator::Eq => "=",
             BinaryOperator::NotEq => "<>",
@@ -486,9 +532,17 @@ impl Binder<'_> {
         self.query(query, Some(place.scope))
     }
 
-    fn in_subquery(&mut self, left: &ast::Expr, query: &ast::Query, negated: bool, place: Place<'_>) -> Result<Expr> {
+    fn in_subquery(
+        &mut self,
+        left: &ast::Expr,
+        query: &ast::Query,
+        negated: bool,
+        place: Place<'_>,
+    ) -> Result<Expr> {
         let left_parts = match without_parentheses(left) {
-            ast::Expr::Tuple(parts) => parts.iter().map(|part| self.expr(part, place)).collect::<Result<Vec<_>>>()?,
+            ast::Expr::Tuple(parts) => {
+                parts.iter().map(|part| self.expr(part, place)).collect::<Result<Vec<_>>>()?
+            }
             single => vec![self.expr(single, place)?],
         };
         let mut query = self.subquery(query, place)?;
@@ -504,7 +558,14 @@ impl Binder<'_> {
     }
 
     /// `left op ANY (subquery)`
-    fn quantified(&mut self, left: &ast::Expr, op: &BinaryOperator, right: &ast::Expr, all: bool, place: Place<'_>) -> Result<Expr> {
+    fn quantified(
+        &mut self,
+        left: &ast::Expr,
+        op: &BinaryOperator,
+        right: &ast::Expr,
+        all: bool,
+        place: Place<'_>,
+    ) -> Result<Expr> {
         let ast::Expr::Subquery(query) = without_parentheses(right) else {
             return Err(Error::unsupported(if all { "ALL over an array" } else { "ANY over an array" }));
         };
@@ -542,7 +603,14 @@ impl Binder<'_> {
         Ok(Expr::new(ExprKind::Scalar(Box::new(query)), ty).with_typmod(typmod))
     }
 
-    fn between(&mut self, arg: &ast::Expr, negated: bool, low: &ast::Expr, high: &ast::Expr, place: Place<'_>) -> Result<Expr> {
+    fn between(
+        &mut self,
+        arg: &ast::Expr,
+        negated: bool,
+        low: &ast::Expr,
+        high: &ast::Expr,
+        place: Place<'_>,
+    ) -> Result<Expr> {
         let arg = self.expr(arg, place)?;
         let (low, high) = (self.expr(low, place)?, self.expr(high, place)?);
         let (above, below) = if negated { ("<", ">") } else { (">=", "<=") };
@@ -551,7 +619,14 @@ impl Binder<'_> {
         Ok(Expr::new(kind, &boolean::BOOL))
     }
 
-    fn like(&mut self, operator: &str, arg: &ast::Expr, pattern: &ast::Expr, escape: Option<&ast::Expr>, place: Place<'_>) -> Result<Expr> {
+    fn like(
+        &mut self,
+        operator: &str,
+        arg: &ast::Expr,
+        pattern: &ast::Expr,
+        escape: Option<&ast::Expr>,
+        place: Place<'_>,
+    ) -> Result<Expr> {
         let arg = self.expr(arg, place)?;
         let mut pattern = self.expr(pattern, place)?;
         if let Some(escape) = escape {
@@ -561,7 +636,13 @@ impl Binder<'_> {
         self.infix(operator, arg, pattern)
     }
 
-    fn case(&mut self, operand: Option<&ast::Expr>, conditions: &[ast::CaseWhen], otherwise: Option<&ast::Expr>, place: Place<'_>) -> Result<Expr> {
+    fn case(
+        &mut self,
+        operand: Option<&ast::Expr>,
+        conditions: &[ast::CaseWhen],
+        otherwise: Option<&ast::Expr>,
+        place: Place<'_>,
+    ) -> Result<Expr> {
         let operand = operand.map(|operand| self.expr(operand, place)).transpose()?;
         let mut tests = Vec::new();
         let mut results = Vec::new();
@@ -574,10 +655,13 @@ impl Binder<'_> {
             results.push(self.expr(&when.result, place)?);
         }
         // PostgreSQL lets the ELSE result speak first when it looks for the common type.
-        results.insert(0, match otherwise {
-            Some(otherwise) => self.expr(otherwise, place)?,
-            None => Expr::constant(Datum::Null, &text::UNKNOWN),
-        });
+        results.insert(
+            0,
+            match otherwise {
+                Some(otherwise) => self.expr(otherwise, place)?,
+                None => Expr::constant(Datum::Null, &text::UNKNOWN),
+            },
+        );
         let (mut results, ty, typmod) = self.unify(results, "CASE")?;
         let otherwise = Box::new(results.remove(0));
         let whens = tests.into_iter().zip(results).collect();
@@ -604,7 +688,13 @@ impl Binder<'_> {
         self.call_bound("extract", vec![field, arg])
     }
 
-    fn substring(&mut self, arg: &ast::Expr, from: Option<&ast::Expr>, count: Option<&ast::Expr>, place: Place<'_>) -> Result<Expr> {
+    fn substring(
+        &mut self,
+        arg: &ast::Expr,
+        from: Option<&ast::Expr>,
+        count: Option<&ast::Expr>,
+        place: Place<'_>,
+    ) -> Result<Expr> {
         let mut args = vec![self.expr(arg, place)?];
         args.push(match from {
             Some(from) => self.expr(from, place)?,
@@ -628,10 +718,16 @@ impl Binder<'_> {
         use ast::DateTimeField as F;
         let whole = match (&literal.leading_field, &literal.last_field) {
             (None, None) => value,
-            (Some(F::Year), Some(F::Month)) | (Some(F::Day), Some(F::Second)) | (Some(F::Hour), Some(F::Minute | F::Second)) => value,
+            (Some(F::Year), Some(F::Month))
+            | (Some(F::Day), Some(F::Second))
+            | (Some(F::Hour), Some(F::Minute | F::Second)) => value,
             (Some(field @ (F::Year | F::Month | F::Day | F::Hour | F::Minute | F::Second)), None) => {
                 let has_unit = value.contains(|c: char| c.is_ascii_alphabetic() || c == ':');
-                if has_unit { return Err(Error::unsupported("interval with fields")) } else { format!("{value} {field}") }
+                if has_unit {
+                    return Err(Error::unsupported("interval with fields"));
+                } else {
+                    format!("{value} {field}")
+                }
             }
             _ => return Err(Error::unsupported("interval with fields")),
         };
@@ -672,8 +768,16 @@ fn operator_name(op: &BinaryOperator) -> Result<String> {
     use BinaryOperator as B;
     Ok(match op {
         B::NotEq => "<>".to_owned(),
-        B::BitwiseXor | B::Xor | B::Spaceship | B::DuckIntegerDivide | B::MyIntegerDivide | B::Match | B::Regexp | B::Glob
-        | B::Assignment | B::DoubleHash => return Err(not_postgresql("this operator")),
+        B::BitwiseXor
+        | B::Xor
+        | B::Spaceship
+        | B::DuckIntegerDivide
+        | B::MyIntegerDivide
+        | B::Match
+        | B::Regexp
+        | B::Glob
+        | B::Assignment
+        | B::DoubleHash => return Err(not_postgresql("this operator")),
         B::PGBitwiseXor => "#".to_owned(),
         B::Overlaps => return Err(Error::unsupported("OVERLAPS")),
         B::PGCustomBinaryOperator(parts) => match parts.as_slice() {

@@ -19,7 +19,11 @@ type Bound<'p> = (From, Scope<'p>);
 
 impl Binder<'_> {
     /// The comma-separated items of FROM.
-    pub(super) fn from<'p>(&mut self, items: &[ast::TableWithJoins], parent: Option<&'p Scope<'p>>) -> Result<(Vec<From>, Scope<'p>)> {
+    pub(super) fn from<'p>(
+        &mut self,
+        items: &[ast::TableWithJoins],
+        parent: Option<&'p Scope<'p>>,
+    ) -> Result<(Vec<From>, Scope<'p>)> {
         let mut scope = Scope::inside(parent);
         let mut from = Vec::new();
         for item in items {
@@ -31,7 +35,12 @@ impl Binder<'_> {
     }
 
     /// An item with its joins. `left` is what stands before it, for functions' arguments.
-    fn joined<'p>(&mut self, item: &ast::TableWithJoins, left: &Scope<'_>, parent: Option<&'p Scope<'p>>) -> Result<Bound<'p>> {
+    fn joined<'p>(
+        &mut self,
+        item: &ast::TableWithJoins,
+        left: &Scope<'_>,
+        parent: Option<&'p Scope<'p>>,
+    ) -> Result<Bound<'p>> {
         let mut bound = self.factor(&item.relation, left, parent)?;
         for join in &item.joins {
             if join.global {
@@ -45,21 +54,39 @@ impl Binder<'_> {
         Ok(bound)
     }
 
-    fn factor<'p>(&mut self, factor: &ast::TableFactor, left: &Scope<'_>, parent: Option<&'p Scope<'p>>) -> Result<Bound<'p>> {
+    fn factor<'p>(
+        &mut self,
+        factor: &ast::TableFactor,
+        left: &Scope<'_>,
+        parent: Option<&'p Scope<'p>>,
+    ) -> Result<Bound<'p>> {
         use ast::TableFactor as T;
         match factor {
-            T::Table { name, alias, args: None, with_hints, version: None, with_ordinality: false, partitions, json_path: None, sample: None, index_hints }
-                if with_hints.is_empty() && partitions.is_empty() && index_hints.is_empty() =>
-            {
+            T::Table {
+                name,
+                alias,
+                args: None,
+                with_hints,
+                version: None,
+                with_ordinality: false,
+                partitions,
+                json_path: None,
+                sample: None,
+                index_hints,
+            } if with_hints.is_empty() && partitions.is_empty() && index_hints.is_empty() => {
                 self.table(name, alias.as_ref(), parent)
             }
-            T::Table { name, alias, args: Some(args), with_ordinality: false, .. } if args.settings.is_none() => {
+            T::Table { name, alias, args: Some(args), with_ordinality: false, .. }
+                if args.settings.is_none() =>
+            {
                 self.table_function(name, &args.args, alias.as_ref(), left, parent)
             }
             T::Function { name, args, with_ordinality: false, alias, .. } => {
                 self.table_function(name, args, alias.as_ref(), left, parent)
             }
-            T::Derived { lateral: false, subquery, alias, sample: None } => self.derived(subquery, alias.as_ref(), parent),
+            T::Derived { lateral: false, subquery, alias, sample: None } => {
+                self.derived(subquery, alias.as_ref(), parent)
+            }
             T::Derived { lateral: true, .. } => Err(Error::unsupported("LATERAL")),
             T::NestedJoin { table_with_joins, alias: None } => self.joined(table_with_joins, left, parent),
             T::NestedJoin { alias: Some(_), .. } => Err(Error::unsupported("an alias of a join")),
@@ -73,7 +100,12 @@ impl Binder<'_> {
         }
     }
 
-    fn table<'p>(&mut self, name: &ast::ObjectName, alias: Option<&ast::TableAlias>, parent: Option<&'p Scope<'p>>) -> Result<Bound<'p>> {
+    fn table<'p>(
+        &mut self,
+        name: &ast::ObjectName,
+        alias: Option<&ast::TableAlias>,
+        parent: Option<&'p Scope<'p>>,
+    ) -> Result<Bound<'p>> {
         let parsed = self.object_name(name)?;
         if parsed.schema.is_none()
             && let Some(place) = self.ctes.iter().rposition(|cte| cte.name == parsed.name)
@@ -102,7 +134,11 @@ impl Binder<'_> {
     }
 
     /// One more use of a relation, and its columns by name.
-    pub(in crate::sql) fn use_relation(&mut self, relation: &Arc<Relation>, alias: Option<&ast::TableAlias>) -> Result<(Use, ScopeTable)> {
+    pub(in crate::sql) fn use_relation(
+        &mut self,
+        relation: &Arc<Relation>,
+        alias: Option<&ast::TableAlias>,
+    ) -> Result<(Use, ScopeTable)> {
         let name = self.alias_name(alias)?.unwrap_or_else(|| relation.name.clone());
         let used = Use { alias: self.unique_alias(&name), source: self.new_source(Some(relation.clone())) };
         let mut columns = Vec::new();
@@ -135,7 +171,12 @@ impl Binder<'_> {
     }
 
     /// Applies the column names of an alias.
-    fn rename(&self, table: &str, columns: &mut [ScopeColumn], alias: Option<&ast::TableAlias>) -> Result<()> {
+    fn rename(
+        &self,
+        table: &str,
+        columns: &mut [ScopeColumn],
+        alias: Option<&ast::TableAlias>,
+    ) -> Result<()> {
         let Some(alias) = alias else { return Ok(()) };
         if alias.columns.len() > columns.len() {
             bail!(
@@ -166,7 +207,12 @@ impl Binder<'_> {
             .collect()
     }
 
-    fn cte<'p>(&mut self, place: usize, alias: Option<&ast::TableAlias>, parent: Option<&'p Scope<'p>>) -> Result<Bound<'p>> {
+    fn cte<'p>(
+        &mut self,
+        place: usize,
+        alias: Option<&ast::TableAlias>,
+        parent: Option<&'p Scope<'p>>,
+    ) -> Result<Bound<'p>> {
         let (name, target, outputs) = {
             let cte = &self.ctes[place];
             (cte.name.clone(), cte.alias.clone(), cte.columns.clone())
@@ -180,7 +226,12 @@ impl Binder<'_> {
         Ok((From::Cte { alias: used.alias, cte: target }, scope))
     }
 
-    fn derived<'p>(&mut self, subquery: &ast::Query, alias: Option<&ast::TableAlias>, parent: Option<&'p Scope<'p>>) -> Result<Bound<'p>> {
+    fn derived<'p>(
+        &mut self,
+        subquery: &ast::Query,
+        alias: Option<&ast::TableAlias>,
+        parent: Option<&'p Scope<'p>>,
+    ) -> Result<Bound<'p>> {
         let Some(name) = self.alias_name(alias)? else {
             let what = if matches!(*subquery.body, ast::SetExpr::Values(_)) { "VALUES" } else { "subquery" };
             return Err(Error::new(state::SYNTAX_ERROR, format!("{what} in FROM must have an alias"))
@@ -190,7 +241,13 @@ impl Binder<'_> {
         self.query_item(name, query, alias, parent)
     }
 
-    fn query_item<'p>(&mut self, name: String, query: Query, alias: Option<&ast::TableAlias>, parent: Option<&'p Scope<'p>>) -> Result<Bound<'p>> {
+    fn query_item<'p>(
+        &mut self,
+        name: String,
+        query: Query,
+        alias: Option<&ast::TableAlias>,
+        parent: Option<&'p Scope<'p>>,
+    ) -> Result<Bound<'p>> {
         let used = Use { alias: self.unique_alias(&name), source: self.new_source(None) };
         let mut columns = Self::query_columns(&used, &query.columns);
         self.rename(&name, &mut columns, alias)?;
@@ -213,7 +270,9 @@ impl Binder<'_> {
         let mut bound = Vec::new();
         for arg in args {
             match arg {
-                ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(expr)) => bound.push(self.expr(expr, place)?),
+                ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(expr)) => {
+                    bound.push(self.expr(expr, place)?)
+                }
                 _ => return Err(Error::unsupported("named arguments")),
             }
         }
@@ -243,7 +302,8 @@ impl Binder<'_> {
         parent: Option<&'p Scope<'p>>,
     ) -> Result<Bound<'p>> {
         let used = Use { alias: self.unique_alias(&name), source: self.new_source(None) };
-        let output = Output { name: name.clone(), ty: result, typmod: NO_TYPMOD, origin: None, nullable: true };
+        let output =
+            Output { name: name.clone(), ty: result, typmod: NO_TYPMOD, origin: None, nullable: true };
         let mut columns = vec![used.column("value", &name, &output)];
         self.rename(&name, &mut columns, alias)?;
         let mut scope = Scope::inside(parent);
@@ -251,7 +311,12 @@ impl Binder<'_> {
         Ok((From::Function { alias: used.alias, function, args }, scope))
     }
 
-    fn join<'p>(&mut self, left: Bound<'p>, right: Bound<'p>, operator: &ast::JoinOperator) -> Result<Bound<'p>> {
+    fn join<'p>(
+        &mut self,
+        left: Bound<'p>,
+        right: Bound<'p>,
+        operator: &ast::JoinOperator,
+    ) -> Result<Bound<'p>> {
         use ast::JoinOperator as J;
         let (kind, constraint) = match operator {
             J::Join(constraint) | J::Inner(constraint) => (JoinKind::Inner, constraint),
@@ -296,7 +361,13 @@ impl Binder<'_> {
     }
 
     /// USING and NATURAL: the named columns of both sides are one.
-    fn using<'p>(&mut self, kind: JoinKind, mut left: Scope<'p>, mut right: Scope<'p>, names: &[String]) -> Result<(Option<Expr>, Scope<'p>)> {
+    fn using<'p>(
+        &mut self,
+        kind: JoinKind,
+        mut left: Scope<'p>,
+        mut right: Scope<'p>,
+        names: &[String],
+    ) -> Result<(Option<Expr>, Scope<'p>)> {
         let mut merged = Vec::new();
         let mut conditions = Vec::new();
         for name in names {
@@ -344,9 +415,14 @@ fn common_names(left: &Scope<'_>, right: &Scope<'_>) -> Vec<String> {
 fn take_column(scope: &mut Scope<'_>, name: &str, side: &str) -> Result<Expr> {
     let mut places = (0..scope.columns.len()).filter(|place| scope.columns[*place].name == name);
     match (places.next(), places.next()) {
-        (Some(_), Some(_)) => bail!(AMBIGUOUS_COLUMN, "common column name \"{name}\" appears more than once in {side} table"),
+        (Some(_), Some(_)) => {
+            bail!(AMBIGUOUS_COLUMN, "common column name \"{name}\" appears more than once in {side} table")
+        }
         (Some(place), None) => Ok(scope.columns.remove(place).expr),
-        (None, _) => bail!(UNDEFINED_COLUMN, "column \"{name}\" specified in USING clause does not exist in {side} table"),
+        (None, _) => bail!(
+            UNDEFINED_COLUMN,
+            "column \"{name}\" specified in USING clause does not exist in {side} table"
+        ),
     }
 }
 
@@ -379,7 +455,8 @@ pub(super) fn assignment_error(column: &str, target: &Type, source: &Type) -> Er
         "column \"{column}\" is of type {} but expression is of type {}",
         target.sql_name, source.sql_name
     );
-    Error::new(state::DATATYPE_MISMATCH, message).with_hint("You will need to rewrite or cast the expression.")
+    Error::new(state::DATATYPE_MISMATCH, message)
+        .with_hint("You will need to rewrite or cast the expression.")
 }
 
 impl Binder<'_> {

@@ -99,7 +99,9 @@ impl Binder<'_> {
         let Some(primary) = relation.primary_key() else { return false };
         let is_key = |number: i16| {
             keys.iter().any(|key| match &key.kind {
-                ExprKind::Column(column) => column.source == source && column.origin == Some((relation.oid, number)),
+                ExprKind::Column(column) => {
+                    column.source == source && column.origin == Some((relation.oid, number))
+                }
                 _ => false,
             })
         };

@@ -23,12 +23,12 @@ use std::sync::Arc;
 use sqlparser::ast;
 use sqlparser::tokenizer::{Location, Span};
 
-pub(super) use coerce::Purpose;
 pub(super) use call::sort_direction;
+pub(super) use coerce::Purpose;
 pub(super) use expression::{Clause, Place, without_parentheses};
-pub(super) use select::column_name;
 pub(super) use modify::{Conflict, ConflictAction, Delete, Insert, Source, Target, Update, names_others};
 pub(super) use scope::{Scope, ScopeColumn};
+pub(super) use select::column_name;
 pub(super) use type_name::{resolve as resolve_type, serial as serial_type};
 
 use super::lexical;
@@ -194,14 +194,83 @@ pub(super) fn span_of(name: &ast::ObjectName) -> Span {
 /// PostgreSQL 15's reserved words (RESERVED_KEYWORD in kwlist.h): never a name without quotes.
 fn is_reserved(word: &str) -> bool {
     const RESERVED: &[&str] = &[
-        "all", "analyse", "analyze", "and", "any", "array", "as", "asc", "asymmetric", "both", "case", "cast",
-        "check", "collate", "column", "constraint", "create", "current_catalog", "current_date", "current_role",
-        "current_time", "current_timestamp", "current_user", "default", "deferrable", "desc", "distinct", "do",
-        "else", "end", "except", "false", "fetch", "for", "foreign", "from", "grant", "group", "having", "in",
-        "initially", "intersect", "into", "lateral", "leading", "limit", "localtime", "localtimestamp", "not",
-        "null", "offset", "on", "only", "or", "order", "placing", "primary", "references", "returning", "select",
-        "session_user", "some", "symmetric", "table", "then", "to", "trailing", "true", "union", "unique", "user",
-        "using", "variadic", "when", "where", "window", "with",
+        "all",
+        "analyse",
+        "analyze",
+        "and",
+        "any",
+        "array",
+        "as",
+        "asc",
+        "asymmetric",
+        "both",
+        "case",
+        "cast",
+        "check",
+        "collate",
+        "column",
+        "constraint",
+        "create",
+        "current_catalog",
+        "current_date",
+        "current_role",
+        "current_time",
+        "current_timestamp",
+        "current_user",
+        "default",
+        "deferrable",
+        "desc",
+        "distinct",
+        "do",
+        "else",
+        "end",
+        "except",
+        "false",
+        "fetch",
+        "for",
+        "foreign",
+        "from",
+        "grant",
+        "group",
+        "having",
+        "in",
+        "initially",
+        "intersect",
+        "into",
+        "lateral",
+        "leading",
+        "limit",
+        "localtime",
+        "localtimestamp",
+        "not",
+        "null",
+        "offset",
+        "on",
+        "only",
+        "or",
+        "order",
+        "placing",
+        "primary",
+        "references",
+        "returning",
+        "select",
+        "session_user",
+        "some",
+        "symmetric",
+        "table",
+        "then",
+        "to",
+        "trailing",
+        "true",
+        "union",
+        "unique",
+        "user",
+        "using",
+        "variadic",
+        "when",
+        "where",
+        "window",
+        "with",
     ];
     debug_assert!(RESERVED.is_sorted());
     word.len() <= 17 && RESERVED.binary_search(&word.to_ascii_lowercase().as_str()).is_ok()

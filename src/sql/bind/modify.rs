@@ -81,7 +81,12 @@ pub(in crate::sql) struct Delete {
 
 impl Binder<'_> {
     /// The table a statement changes: no system relation, index or sequence.
-    fn changed_table(&mut self, name: &ast::ObjectName, alias: Option<&ast::TableAlias>, verb: &str) -> Result<(Target, ScopeTable, Use)> {
+    fn changed_table(
+        &mut self,
+        name: &ast::ObjectName,
+        alias: Option<&ast::TableAlias>,
+        verb: &str,
+    ) -> Result<(Target, ScopeTable, Use)> {
         let relation = self.relation(name)?;
         match relation.kind {
             RelationKind::Table => {}
@@ -98,7 +103,11 @@ impl Binder<'_> {
         Ok((Target { relation, alias: used.alias.clone() }, table, used))
     }
 
-    pub(in crate::sql) fn insert(&mut self, insert: &ast::Insert, overriding: Option<Overriding>) -> Result<Insert> {
+    pub(in crate::sql) fn insert(
+        &mut self,
+        insert: &ast::Insert,
+        overriding: Option<Overriding>,
+    ) -> Result<Insert> {
         check_insert(insert)?;
         let ast::TableObject::TableName(name) = &insert.table else {
             return Err(not_postgresql("INSERT into this"));
@@ -118,7 +127,9 @@ impl Binder<'_> {
         let scope = only(table);
         let conflict = match &insert.on {
             None => None,
-            Some(ast::OnInsert::OnConflict(conflict)) => Some(self.conflict(conflict, &target, &scope, &used)?),
+            Some(ast::OnInsert::OnConflict(conflict)) => {
+                Some(self.conflict(conflict, &target, &scope, &used)?)
+            }
             Some(_) => return Err(not_postgresql("ON DUPLICATE KEY")),
         };
         let (returning, outputs) = self.returning(insert.returning.as_deref().unwrap_or_default(), &scope)?;
@@ -126,7 +137,11 @@ impl Binder<'_> {
     }
 
     /// The places of the named columns, or of all if none are named.
-    pub(in crate::sql) fn listed_columns(&self, relation: &Relation, names: &[ast::ObjectName]) -> Result<Vec<usize>> {
+    pub(in crate::sql) fn listed_columns(
+        &self,
+        relation: &Relation,
+        names: &[ast::ObjectName],
+    ) -> Result<Vec<usize>> {
         let mut places = Vec::new();
         for name in names {
             let [ast::ObjectNamePart::Identifier(ident)] = name.0.as_slice() else {
@@ -172,7 +187,11 @@ impl Binder<'_> {
 
     /// The columns that no source gives a value but that need one: they have a default, or are SQLite's
     /// rowid, which would otherwise fill itself.
-    pub(in crate::sql) fn unlisted_defaults(&mut self, relation: &Relation, listed: &[usize]) -> Result<(Vec<usize>, Vec<Expr>)> {
+    pub(in crate::sql) fn unlisted_defaults(
+        &mut self,
+        relation: &Relation,
+        listed: &[usize],
+    ) -> Result<(Vec<usize>, Vec<Expr>)> {
         let rowid = relation.rowid_column().map(|column| column.number);
         let mut places = Vec::new();
         let mut values = Vec::new();
@@ -204,7 +223,10 @@ impl Binder<'_> {
         mut columns: Vec<usize>,
         overriding: Option<Overriding>,
     ) -> Result<(Vec<usize>, Source)> {
-        let is_plain = query.with.is_none() && query.order_by.is_none() && query.limit_clause.is_none() && query.fetch.is_none();
+        let is_plain = query.with.is_none()
+            && query.order_by.is_none()
+            && query.limit_clause.is_none()
+            && query.fetch.is_none();
         if let (true, ast::SetExpr::Values(values)) = (is_plain, &*query.body) {
             let rows = self.insert_rows(values, relation, &mut columns, overriding)?;
             return Ok((columns, Source::Rows(rows)));
@@ -269,7 +291,8 @@ impl Binder<'_> {
         overriding: Option<Overriding>,
         place: Place<'_>,
     ) -> Result<Expr> {
-        let uses_system_value = overriding == Some(Overriding::User) && relation.columns[column].identity.is_some();
+        let uses_system_value =
+            overriding == Some(Overriding::User) && relation.columns[column].identity.is_some();
         if is_default(expr) || uses_system_value {
             return self.default_value(relation, column);
         }
@@ -279,25 +302,40 @@ impl Binder<'_> {
     }
 
     /// 428C9 for a value given to GENERATED ALWAYS.
-    fn check_identity(&self, relation: &Relation, place: usize, overriding: Option<Overriding>) -> Result<()> {
+    fn check_identity(
+        &self,
+        relation: &Relation,
+        place: usize,
+        overriding: Option<Overriding>,
+    ) -> Result<()> {
         let column = &relation.columns[place];
         if column.identity != Some(Identity::Always) || overriding.is_some() {
             return Ok(());
         }
         let message = format!("cannot insert a non-DEFAULT value into column \"{}\"", column.name);
         Err(Error::new(state::GENERATED_ALWAYS, message)
-            .with_detail(format!("Column \"{}\" is an identity column defined as GENERATED ALWAYS.", column.name))
+            .with_detail(format!(
+                "Column \"{}\" is an identity column defined as GENERATED ALWAYS.",
+                column.name
+            ))
             .with_hint("Use OVERRIDING SYSTEM VALUE to override."))
     }
 
-    fn conflict(&mut self, conflict: &ast::OnConflict, target: &Target, scope: &Scope<'_>, used: &Use) -> Result<Conflict> {
+    fn conflict(
+        &mut self,
+        conflict: &ast::OnConflict,
+        target: &Target,
+        scope: &Scope<'_>,
+        used: &Use,
+    ) -> Result<Conflict> {
         let relation = &target.relation;
         let index = match &conflict.conflict_target {
             None => None,
             Some(ast::ConflictTarget::Columns(idents)) => Some(self.arbiter(relation, idents)?),
             Some(ast::ConflictTarget::OnConstraint(name)) => {
                 let name = self.object_name(name)?.name;
-                let found = relation.indexes.iter().find(|index| index.constraint.is_some() && index.name == name);
+                let found =
+                    relation.indexes.iter().find(|index| index.constraint.is_some() && index.name == name);
                 match found {
                     Some(index) => Some(index.clone()),
                     None => bail!(
@@ -346,7 +384,13 @@ impl Binder<'_> {
         }
     }
 
-    fn conflict_update(&mut self, update: &ast::DoUpdate, relation: &Arc<Relation>, scope: &Scope<'_>, used: &Use) -> Result<ConflictAction> {
+    fn conflict_update(
+        &mut self,
+        update: &ast::DoUpdate,
+        relation: &Arc<Relation>,
+        scope: &Scope<'_>,
+        used: &Use,
+    ) -> Result<ConflictAction> {
         // The row that was to be inserted goes by the name excluded, in SQLite too.
         let excluded = Use { source: used.source, alias: Arc::from("excluded") };
         let columns = scope.tables[0].columns.iter().map(|column| {
@@ -361,7 +405,12 @@ impl Binder<'_> {
             excluded.column(&reference.name, &column.name, &output)
         });
         let mut both = scope.clone();
-        let table = ScopeTable { name: "excluded".into(), schema: None, columns: columns.collect(), lacking: Vec::new() };
+        let table = ScopeTable {
+            name: "excluded".into(),
+            schema: None,
+            columns: columns.collect(),
+            lacking: Vec::new(),
+        };
         // Bare names are ambiguous now, as in PostgreSQL.
         both.add(table)?;
         let place = Place { scope: &both, clause: Clause::UpdateSet };
@@ -377,7 +426,12 @@ impl Binder<'_> {
     }
 
     /// SET a = 1, (b, c) = (2, 3)
-    fn assignments(&mut self, assignments: &[ast::Assignment], relation: &Arc<Relation>, place: Place<'_>) -> Result<Vec<(usize, Expr)>> {
+    fn assignments(
+        &mut self,
+        assignments: &[ast::Assignment],
+        relation: &Arc<Relation>,
+        place: Place<'_>,
+    ) -> Result<Vec<(usize, Expr)>> {
         let mut sets: Vec<(usize, Expr)> = Vec::new();
         for assignment in assignments {
             match &assignment.target {
@@ -385,7 +439,8 @@ impl Binder<'_> {
                     self.assignment(name, &assignment.value, relation, place, &mut sets)?;
                 }
                 ast::AssignmentTarget::Tuple(names) => {
-                    let ast::Expr::Tuple(values) = super::expression::without_parentheses(&assignment.value) else {
+                    let ast::Expr::Tuple(values) = super::expression::without_parentheses(&assignment.value)
+                    else {
                         return Err(Error::unsupported("SET of several columns from a query"));
                     };
                     if names.len() != values.len() {
@@ -409,12 +464,16 @@ impl Binder<'_> {
         sets: &mut Vec<(usize, Expr)>,
     ) -> Result<()> {
         let [ast::ObjectNamePart::Identifier(ident)] = name.0.as_slice() else {
-            let error = Error::new(state::UNDEFINED_COLUMN, format!("column \"{name}\" of relation \"{}\" does not exist", relation.name));
+            let error = Error::new(
+                state::UNDEFINED_COLUMN,
+                format!("column \"{name}\" of relation \"{}\" does not exist", relation.name),
+            );
             return Err(self.at(error, span_of(name)));
         };
         let column = self.column_place(relation, ident)?;
         if sets.iter().any(|(other, _)| *other == column) {
-            let message = format!("multiple assignments to same column \"{}\"", relation.columns[column].name);
+            let message =
+                format!("multiple assignments to same column \"{}\"", relation.columns[column].name);
             return Err(Error::new(state::SYNTAX_ERROR, message));
         }
         let expr = if is_default(value) {
@@ -422,8 +481,13 @@ impl Binder<'_> {
         } else {
             if relation.columns[column].identity == Some(Identity::Always) {
                 let name = &relation.columns[column].name;
-                return Err(Error::new(state::GENERATED_ALWAYS, format!("column \"{name}\" can only be updated to DEFAULT"))
-                    .with_detail(format!("Column \"{name}\" is an identity column defined as GENERATED ALWAYS.")));
+                return Err(Error::new(
+                    state::GENERATED_ALWAYS,
+                    format!("column \"{name}\" can only be updated to DEFAULT"),
+                )
+                .with_detail(format!(
+                    "Column \"{name}\" is an identity column defined as GENERATED ALWAYS."
+                )));
             }
             let bound = self.expr(value, place)?;
             self.assign(&relation.columns[column], bound)?
@@ -433,7 +497,11 @@ impl Binder<'_> {
     }
 
     pub(in crate::sql) fn update(&mut self, update: &ast::Update) -> Result<Update> {
-        if update.or.is_some() || update.output.is_some() || !update.order_by.is_empty() || update.limit.is_some() {
+        if update.or.is_some()
+            || update.output.is_some()
+            || !update.order_by.is_empty()
+            || update.limit.is_some()
+        {
             return Err(not_postgresql("this clause of UPDATE"));
         }
         let ast::TableFactor::Table { name, alias, args: None, .. } = &update.table.relation else {
@@ -459,13 +527,20 @@ impl Binder<'_> {
     }
 
     pub(in crate::sql) fn delete(&mut self, delete: &ast::Delete) -> Result<Delete> {
-        if !delete.tables.is_empty() || delete.output.is_some() || !delete.order_by.is_empty() || delete.limit.is_some() {
+        if !delete.tables.is_empty()
+            || delete.output.is_some()
+            || !delete.order_by.is_empty()
+            || delete.limit.is_some()
+        {
             return Err(not_postgresql("this clause of DELETE"));
         }
         let ast::FromTable::WithFromKeyword(items) = &delete.from else {
             return Err(not_postgresql("DELETE without FROM"));
         };
-        let [ast::TableWithJoins { relation: ast::TableFactor::Table { name, alias, args: None, .. }, joins }] = items.as_slice() else {
+        let [
+            ast::TableWithJoins { relation: ast::TableFactor::Table { name, alias, args: None, .. }, joins },
+        ] = items.as_slice()
+        else {
             return Err(not_postgresql("DELETE from this"));
         };
         if !joins.is_empty() {
@@ -487,11 +562,16 @@ impl Binder<'_> {
     }
 
     /// The row that COPY gives: a placeholder for each of its columns, and defaults for the others.
-    pub(in crate::sql) fn copy_row(&mut self, relation: &Relation, listed: &[usize]) -> Result<(Vec<usize>, Vec<Expr>)> {
+    pub(in crate::sql) fn copy_row(
+        &mut self,
+        relation: &Relation,
+        listed: &[usize],
+    ) -> Result<(Vec<usize>, Vec<Expr>)> {
         let mut columns = listed.to_vec();
         let mut values = Vec::new();
         for (parameter, place) in listed.iter().enumerate() {
-            let ty = relation.columns[*place].ty.ok_or_else(|| Error::internal("a table's column has no type"))?;
+            let ty =
+                relation.columns[*place].ty.ok_or_else(|| Error::internal("a table's column has no type"))?;
             values.push(Expr::new(ExprKind::Parameter(parameter), ty));
         }
         let (places, defaults) = self.unlisted_defaults(relation, listed)?;

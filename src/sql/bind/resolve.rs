@@ -37,11 +37,18 @@ impl Candidate for &'static Function {
 }
 
 /// The operator for these argument types (the left is `None` for a prefix operator).
-pub(super) fn operator(name: &str, left: Option<&'static Type>, right: &'static Type) -> Result<&'static Operator> {
+pub(super) fn operator(
+    name: &str,
+    left: Option<&'static Type>,
+    right: &'static Type,
+) -> Result<&'static Operator> {
     let types: Vec<&'static Type> = left.into_iter().chain([right]).collect();
     let arity = types.len();
-    let named: Vec<&'static Operator> =
-        functions::operators_named(name).iter().copied().filter(|operator| operator.function.args.len() == arity).collect();
+    let named: Vec<&'static Operator> = functions::operators_named(name)
+        .iter()
+        .copied()
+        .filter(|operator| operator.function.args.len() == arity)
+        .collect();
     let exact = exact_operator_types(&types);
     if let Some(found) = named.iter().find(|operator| operator.function.args == exact.as_slice()) {
         return usable(found);
@@ -96,7 +103,9 @@ fn missing_operator(name: &str, left: Option<&Type>, right: &Type) -> Error {
 pub(super) fn function(name: &str, types: &[&'static Type]) -> Result<&'static Function> {
     let named: Vec<&'static Function> =
         functions::named(name).iter().copied().filter(|function| function.accepts(types.len())).collect();
-    let is_exact = |function: &&&'static Function| types.iter().enumerate().all(|(place, ty)| function.arg(place) == *ty);
+    let is_exact = |function: &&&'static Function| {
+        types.iter().enumerate().all(|(place, ty)| function.arg(place) == *ty)
+    };
     if let Some(found) = named.iter().find(is_exact) {
         return usable_function(found);
     }
@@ -114,7 +123,9 @@ pub(super) fn function(name: &str, types: &[&'static Type]) -> Result<&'static F
 
 fn usable_function(function: &'static Function) -> Result<&'static Function> {
     match function.body {
-        functions::Body::Lacking => Err(Error::unsupported(format!("function {}", call_text(function.name, function.args)))),
+        functions::Body::Lacking => {
+            Err(Error::unsupported(format!("function {}", call_text(function.name, function.args))))
+        }
         _ => Ok(function),
     }
 }
@@ -160,7 +171,11 @@ fn is_preferred_of(ty: &Type, category: Category) -> bool {
 }
 
 /// Keeps the candidates with the most known arguments that fit.
-fn keep_best<C: Candidate>(candidates: &mut Vec<C>, types: &[&'static Type], fits: impl Fn(&C, usize) -> bool) {
+fn keep_best<C: Candidate>(
+    candidates: &mut Vec<C>,
+    types: &[&'static Type],
+    fits: impl Fn(&C, usize) -> bool,
+) {
     if candidates.len() < 2 {
         return;
     }
@@ -180,7 +195,8 @@ fn choose_for_unknowns<C: Candidate>(candidates: &mut Vec<C>, types: &[&'static 
         unknowns.iter().map(|place| Some((*place, category_for(candidates, *place)?))).collect();
     if let Some(categories) = categories {
         for (place, category) in categories {
-            let has_preferred = candidates.iter().any(|candidate| is_preferred_of(candidate.arg(place), category));
+            let has_preferred =
+                candidates.iter().any(|candidate| is_preferred_of(candidate.arg(place), category));
             candidates.retain(|candidate| {
                 let ty = candidate.arg(place);
                 ty.category == category && (!has_preferred || ty.preferred)
@@ -199,7 +215,8 @@ fn choose_for_unknowns<C: Candidate>(candidates: &mut Vec<C>, types: &[&'static 
 /// The category that an unknown argument is taken to have: string if any candidate takes one there,
 /// else the one they all have.
 fn category_for<C: Candidate>(candidates: &[C], place: usize) -> Option<Category> {
-    let categories: Vec<Category> = candidates.iter().map(|candidate| candidate.arg(place).category).collect();
+    let categories: Vec<Category> =
+        candidates.iter().map(|candidate| candidate.arg(place).category).collect();
     if categories.contains(&Category::String) {
         return Some(Category::String);
     }

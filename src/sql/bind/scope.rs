@@ -124,7 +124,9 @@ impl<'p> Scope<'p> {
         match search(found.columns.iter(), column) {
             Found::One(column) => Ok(column.expr.clone()),
             Found::Ambiguous => bail!(AMBIGUOUS_COLUMN, "column reference \"{column}\" is ambiguous"),
-            Found::None if found.lacking.iter().any(|lacking| lacking == column) => Err(lacking_column(column)),
+            Found::None if found.lacking.iter().any(|lacking| lacking == column) => {
+                Err(lacking_column(column))
+            }
             Found::None => bail!(UNDEFINED_COLUMN, "column {table}.{column} does not exist"),
         }
     }

@@ -50,7 +50,11 @@ impl Binder<'_> {
     }
 
     fn query_inner(&mut self, query: &ast::Query, parent: Option<&Scope<'_>>) -> Result<Query> {
-        if query.for_clause.is_some() || query.settings.is_some() || query.format_clause.is_some() || !query.pipe_operators.is_empty() {
+        if query.for_clause.is_some()
+            || query.settings.is_some()
+            || query.format_clause.is_some()
+            || !query.pipe_operators.is_empty()
+        {
             return Err(not_postgresql("this clause of a query"));
         }
         self.locks(&query.locks)?;
@@ -72,13 +76,20 @@ impl Binder<'_> {
             match lock.nonblock {
                 None => self.locks_rows = true,
                 Some(ast::NonBlock::Nowait) => return Err(Error::unsupported("FOR UPDATE … NOWAIT")),
-                Some(ast::NonBlock::SkipLocked) => return Err(Error::unsupported("FOR UPDATE … SKIP LOCKED")),
+                Some(ast::NonBlock::SkipLocked) => {
+                    return Err(Error::unsupported("FOR UPDATE … SKIP LOCKED"));
+                }
             }
         }
         Ok(())
     }
 
-    fn body(&mut self, body: &ast::SetExpr, keys: &[ast::OrderByExpr], parent: Option<&Scope<'_>>) -> Result<Query> {
+    fn body(
+        &mut self,
+        body: &ast::SetExpr,
+        keys: &[ast::OrderByExpr],
+        parent: Option<&Scope<'_>>,
+    ) -> Result<Query> {
         match body {
             ast::SetExpr::Select(select) => self.select(select, keys, parent),
             ast::SetExpr::Values(values) => {
@@ -96,16 +107,24 @@ impl Binder<'_> {
                 self.order_result(query, keys)
             }
             ast::SetExpr::Table(table) => self.table_command(table, keys, parent),
-            ast::SetExpr::Insert(_) | ast::SetExpr::Update(_) | ast::SetExpr::Delete(_) | ast::SetExpr::Merge(_) => {
-                Err(Error::unsupported("INSERT, UPDATE or DELETE in WITH"))
-            }
+            ast::SetExpr::Insert(_)
+            | ast::SetExpr::Update(_)
+            | ast::SetExpr::Delete(_)
+            | ast::SetExpr::Merge(_) => Err(Error::unsupported("INSERT, UPDATE or DELETE in WITH")),
         }
     }
 
     /// TABLE t
-    fn table_command(&mut self, table: &ast::Table, keys: &[ast::OrderByExpr], parent: Option<&Scope<'_>>) -> Result<Query> {
+    fn table_command(
+        &mut self,
+        table: &ast::Table,
+        keys: &[ast::OrderByExpr],
+        parent: Option<&Scope<'_>>,
+    ) -> Result<Query> {
         let parts = table.schema_name.iter().chain(&table.table_name);
-        let name = ast::ObjectName(parts.map(|part| ast::ObjectNamePart::Identifier(ast::Ident::new(part.as_str()))).collect());
+        let name = ast::ObjectName(
+            parts.map(|part| ast::ObjectNamePart::Identifier(ast::Ident::new(part.as_str()))).collect(),
+        );
         let relation = ast::TableFactor::Table {
             name,
             alias: None,
@@ -130,9 +149,10 @@ impl Binder<'_> {
     fn wrapped(&mut self, query: Query) -> Query {
         let used = Use { alias: self.unique_alias("q"), source: self.new_source(None) };
         let columns = query.columns.clone();
-        let targets = columns.iter().enumerate().map(|(place, output)| {
-            used.column(&format!("column{}", place + 1), &output.name, output).expr
-        });
+        let targets = columns
+            .iter()
+            .enumerate()
+            .map(|(place, output)| used.column(&format!("column{}", place + 1), &output.name, output).expr);
         let select = Select {
             targets: targets.collect(),
             from: vec![From::Query { alias: used.alias.clone(), query: Box::new(query) }],
@@ -155,15 +175,17 @@ impl Binder<'_> {
             // A name that no table of SQLite's has: FROM would find the WITH query first.
             let alias = self.unique_alias(&format!("with {name}"));
             let mut query = match (with.recursive, &*cte.query.body) {
-                (true, ast::SetExpr::SetOperation { left, op: ast::SetOperator::Union, set_quantifier, right })
-                    if names_relation(right, &name) =>
-                {
+                (
+                    true,
+                    ast::SetExpr::SetOperation { left, op: ast::SetOperator::Union, set_quantifier, right },
+                ) if names_relation(right, &name) => {
                     self.recursive(cte, &name, &alias, left, *set_quantifier, right, parent)?
                 }
                 _ => self.query(&cte.query, parent)?,
             };
             self.rename_outputs(&name, &mut query.columns, &cte.alias)?;
-            let materialized = cte.materialized.as_ref().map(|m| matches!(m, ast::CteAsMaterialized::Materialized));
+            let materialized =
+                cte.materialized.as_ref().map(|m| matches!(m, ast::CteAsMaterialized::Materialized));
             self.ctes.push(CteScope { name, alias: alias.clone(), columns: query.columns.clone() });
             ctes.push(Cte { alias, query, materialized });
         }
@@ -198,7 +220,11 @@ impl Binder<'_> {
         parent: Option<&Scope<'_>>,
     ) -> Result<Query> {
         let outer = &cte.query;
-        if outer.order_by.is_some() || outer.limit_clause.is_some() || outer.fetch.is_some() || outer.with.is_some() {
+        if outer.order_by.is_some()
+            || outer.limit_clause.is_some()
+            || outer.fetch.is_some()
+            || outer.with.is_some()
+        {
             return Err(Error::unsupported("ORDER BY, LIMIT or WITH in a recursive query"));
         }
         let all = is_all(quantifier)?;
@@ -233,7 +259,8 @@ impl Binder<'_> {
             self.coerce_output(&mut second, place, column.ty, NO_TYPMOD)?;
         }
         let columns = first.columns.clone();
-        let body = Body::Set { operation: SetOperation::Union, all, left: Box::new(first), right: Box::new(second) };
+        let body =
+            Body::Set { operation: SetOperation::Union, all, left: Box::new(first), right: Box::new(second) };
         Ok(plain_query(body, columns))
     }
 
@@ -255,17 +282,21 @@ impl Binder<'_> {
         }
         let mut columns = Vec::new();
         for column in 0..width {
-            let exprs = rows.iter_mut().map(|row| std::mem::replace(&mut row[column], null())).collect::<Vec<_>>();
+            let exprs =
+                rows.iter_mut().map(|row| std::mem::replace(&mut row[column], null())).collect::<Vec<_>>();
             let all_unknown = exprs.iter().all(Expr::is_unknown);
-            let (unified, ty, typmod) = if all_unknown {
-                (exprs, &text::UNKNOWN, NO_TYPMOD)
-            } else {
-                self.unify(exprs, "VALUES")?
-            };
+            let (unified, ty, typmod) =
+                if all_unknown { (exprs, &text::UNKNOWN, NO_TYPMOD) } else { self.unify(exprs, "VALUES")? };
             for (row, expr) in rows.iter_mut().zip(unified) {
                 row[column] = expr;
             }
-            columns.push(Output { name: format!("column{}", column + 1), ty, typmod, origin: None, nullable: true });
+            columns.push(Output {
+                name: format!("column{}", column + 1),
+                ty,
+                typmod,
+                origin: None,
+                nullable: true,
+            });
         }
         Ok(plain_query(Body::Values(rows), columns))
     }
@@ -280,7 +311,10 @@ impl Binder<'_> {
     ) -> Result<Query> {
         self.set_operations += 1;
         if self.set_operations > SET_OPERATIONS_MAX {
-            bail!(STATEMENT_TOO_COMPLEX, "a statement cannot have more than {SET_OPERATIONS_MAX} set operations");
+            bail!(
+                STATEMENT_TOO_COMPLEX,
+                "a statement cannot have more than {SET_OPERATIONS_MAX} set operations"
+            );
         }
         let operation = match op {
             ast::SetOperator::Union => SetOperation::Union,
@@ -304,14 +338,26 @@ impl Binder<'_> {
                 check_comparable(ty, "an equality operator")?;
             }
             let typmod = if a.typmod == b.typmod && a.ty == b.ty { a.typmod } else { NO_TYPMOD };
-            columns.push(Output { name: a.name, ty, typmod, origin: None, nullable: a.nullable || b.nullable });
+            columns.push(Output {
+                name: a.name,
+                ty,
+                typmod,
+                origin: None,
+                nullable: a.nullable || b.nullable,
+            });
         }
         let body = Body::Set { operation, all, left: Box::new(left), right: Box::new(right) };
         Ok(plain_query(body, columns))
     }
 
     /// Converts one column of a bound query.
-    pub(super) fn coerce_output(&mut self, query: &mut Query, column: usize, ty: &'static Type, typmod: i32) -> Result<()> {
+    pub(super) fn coerce_output(
+        &mut self,
+        query: &mut Query,
+        column: usize,
+        ty: &'static Type,
+        typmod: i32,
+    ) -> Result<()> {
         self.coerce_output_for(query, column, ty, typmod, Purpose::Implicit)
     }
 
@@ -365,7 +411,9 @@ impl Binder<'_> {
                     "invalid UNION/INTERSECT/EXCEPT ORDER BY clause",
                 )
                 .with_detail("Only result column names can be used, not expressions or functions.")
-                .with_hint("Add the expression/function to every SELECT, or move the UNION into a FROM clause."));
+                .with_hint(
+                    "Add the expression/function to every SELECT, or move the UNION into a FROM clause.",
+                ));
             };
             check_comparable(query.columns[place].ty, "an ordering operator")?;
             let (descending, nulls_first) = sort_direction(key)?;
@@ -399,7 +447,9 @@ impl Binder<'_> {
             Some(_) => return Err(not_postgresql("this LIMIT")),
         };
         let fetch = match &query.fetch {
-            Some(fetch) if fetch.with_ties || fetch.percent => return Err(Error::unsupported("FETCH … WITH TIES")),
+            Some(fetch) if fetch.with_ties || fetch.percent => {
+                return Err(Error::unsupported("FETCH … WITH TIES"));
+            }
             Some(ast::Fetch { quantity: Some(count), .. }) => Some(Some(count)),
             Some(_) => Some(None),
             None => None,
@@ -424,14 +474,27 @@ impl Binder<'_> {
         let scope = Scope::inside(parent);
         let expr = self.expr(expr, Place { scope: &scope, clause: Clause::Limit })?;
         let source = expr.ty;
-        let purpose = if source.category == crate::types::Category::Numeric { Purpose::Assignment } else { Purpose::Implicit };
+        let purpose = if source.category == crate::types::Category::Numeric {
+            Purpose::Assignment
+        } else {
+            Purpose::Implicit
+        };
         match self.try_coerce(expr, &integer::INT8, NO_TYPMOD, purpose)? {
             Some(count) => Ok(count),
-            None => bail!(DATATYPE_MISMATCH, "argument of {clause} must be type bigint, not type {}", source.sql_name),
+            None => bail!(
+                DATATYPE_MISMATCH,
+                "argument of {clause} must be type bigint, not type {}",
+                source.sql_name
+            ),
         }
     }
 
-    fn select(&mut self, select: &ast::Select, keys: &[ast::OrderByExpr], parent: Option<&Scope<'_>>) -> Result<Query> {
+    fn select(
+        &mut self,
+        select: &ast::Select,
+        keys: &[ast::OrderByExpr],
+        parent: Option<&Scope<'_>>,
+    ) -> Result<Query> {
         check_select(select)?;
         let (from, scope) = self.from(&select.from, parent)?;
         let place = Place { scope: &scope, clause: Clause::Select };
@@ -475,10 +538,17 @@ impl Binder<'_> {
     }
 
     /// Adds ORDER BY and checks that everything fits together.
-    fn finish_select(&mut self, mut select: Select, targets: Vec<(String, Expr)>, keys: &[ast::OrderByExpr], scope: &Scope<'_>) -> Result<Query> {
+    fn finish_select(
+        &mut self,
+        mut select: Select,
+        targets: Vec<(String, Expr)>,
+        keys: &[ast::OrderByExpr],
+        scope: &Scope<'_>,
+    ) -> Result<Query> {
         let place = Place { scope, clause: Clause::OrderBy };
         let (names, exprs): (Vec<String>, Vec<Expr>) = targets.into_iter().unzip();
-        let columns: Vec<Output> = names.into_iter().zip(&exprs).map(|(name, expr)| output_of(name, expr)).collect();
+        let columns: Vec<Output> =
+            names.into_iter().zip(&exprs).map(|(name, expr)| output_of(name, expr)).collect();
         let order_by = self.select_order(keys, &columns, &exprs, place)?;
         select.targets = exprs;
         if select.distinct {
@@ -488,16 +558,20 @@ impl Binder<'_> {
         }
         check_distinct(&select, &order_by)?;
         let has_aggregate = |expr: &Expr| expr.contains(|part| matches!(part.kind, ExprKind::Aggregate(_)));
-        let order_exprs = || order_by.iter().filter_map(|key| match &key.what {
-            OrderBy::Expr(expr) => Some(expr),
-            OrderBy::Output(_) => None,
-        });
+        let order_exprs = || {
+            order_by.iter().filter_map(|key| match &key.what {
+                OrderBy::Expr(expr) => Some(expr),
+                OrderBy::Output(_) => None,
+            })
+        };
         select.is_grouped = !select.group_by.is_empty()
             || select.having.is_some()
             || select.targets.iter().chain(order_exprs()).any(has_aggregate);
         if select.is_grouped {
             let grouping = Grouping::new(self, scope, &select.group_by);
-            for expr in select.targets.iter().chain(&select.having).chain(order_exprs()).chain(&select.distinct_on) {
+            for expr in
+                select.targets.iter().chain(&select.having).chain(order_exprs()).chain(&select.distinct_on)
+            {
                 grouping.check(expr)?;
             }
         }
@@ -507,7 +581,13 @@ impl Binder<'_> {
     }
 
     /// ORDER BY of a SELECT: a result column's name or number, else an expression over FROM.
-    fn select_order(&mut self, keys: &[ast::OrderByExpr], columns: &[Output], targets: &[Expr], place: Place<'_>) -> Result<Vec<OrderKey>> {
+    fn select_order(
+        &mut self,
+        keys: &[ast::OrderByExpr],
+        columns: &[Output],
+        targets: &[Expr],
+        place: Place<'_>,
+    ) -> Result<Vec<OrderKey>> {
         let mut bound = Vec::new();
         for key in keys {
             let (descending, nulls_first) = sort_direction(key)?;
@@ -532,7 +612,13 @@ impl Binder<'_> {
     }
 
     /// A target by its name or number. Two targets of one name are fine if they are the same.
-    fn named_target(&mut self, expr: &ast::Expr, columns: &[Output], targets: &[Expr], clause: &str) -> Result<Option<usize>> {
+    fn named_target(
+        &mut self,
+        expr: &ast::Expr,
+        columns: &[Output],
+        targets: &[Expr],
+        clause: &str,
+    ) -> Result<Option<usize>> {
         match expr {
             ast::Expr::Identifier(ident) => {
                 let name = self.identifier(ident)?;
@@ -548,7 +634,12 @@ impl Binder<'_> {
         }
     }
 
-    fn group_by(&mut self, clause: &ast::GroupByExpr, targets: &[(String, Expr)], place: Place<'_>) -> Result<Vec<Expr>> {
+    fn group_by(
+        &mut self,
+        clause: &ast::GroupByExpr,
+        targets: &[(String, Expr)],
+        place: Place<'_>,
+    ) -> Result<Vec<Expr>> {
         let exprs = match clause {
             ast::GroupByExpr::Expressions(exprs, modifiers) if modifiers.is_empty() => exprs,
             _ => return Err(not_postgresql("this GROUP BY")),
@@ -594,7 +685,12 @@ impl Binder<'_> {
         }
     }
 
-    fn distinct_on(&mut self, exprs: &[ast::Expr], targets: &[(String, Expr)], place: Place<'_>) -> Result<Vec<Expr>> {
+    fn distinct_on(
+        &mut self,
+        exprs: &[ast::Expr],
+        targets: &[(String, Expr)],
+        place: Place<'_>,
+    ) -> Result<Vec<Expr>> {
         let mut keys = Vec::new();
         for expr in exprs {
             let named = match expr {
@@ -602,9 +698,8 @@ impl Binder<'_> {
                     let name = self.identifier(ident)?;
                     targets.iter().find(|(other, _)| *other == name).map(|(_, target)| target.clone())
                 }
-                ast::Expr::Value(value) => {
-                    position(&value.value, targets.len(), "SELECT DISTINCT ON")?.map(|place| targets[place].1.clone())
-                }
+                ast::Expr::Value(value) => position(&value.value, targets.len(), "SELECT DISTINCT ON")?
+                    .map(|place| targets[place].1.clone()),
                 _ => None,
             };
             let key = match named {
@@ -618,7 +713,12 @@ impl Binder<'_> {
         Ok(keys)
     }
 
-    fn target(&mut self, item: &ast::SelectItem, place: Place<'_>, targets: &mut Vec<(String, Expr)>) -> Result<()> {
+    fn target(
+        &mut self,
+        item: &ast::SelectItem,
+        place: Place<'_>,
+        targets: &mut Vec<(String, Expr)>,
+    ) -> Result<()> {
         match item {
             ast::SelectItem::UnnamedExpr(expr) => {
                 let bound = self.expr(expr, place)?;
@@ -637,9 +737,14 @@ impl Binder<'_> {
                 for table in &place.scope.tables {
                     table.check_star()?;
                 }
-                targets.extend(place.scope.columns.iter().map(|column| (column.name.clone(), column.expr.clone())));
+                targets.extend(
+                    place.scope.columns.iter().map(|column| (column.name.clone(), column.expr.clone())),
+                );
             }
-            ast::SelectItem::QualifiedWildcard(ast::SelectItemQualifiedWildcardKind::ObjectName(name), options) => {
+            ast::SelectItem::QualifiedWildcard(
+                ast::SelectItemQualifiedWildcardKind::ObjectName(name),
+                options,
+            ) => {
                 check_wildcard(options)?;
                 let parsed = self.object_name(name)?;
                 let Some(table) = place.scope.table(parsed.schema.as_deref(), &parsed.name)? else {
@@ -654,7 +759,11 @@ impl Binder<'_> {
     }
 
     /// The expressions of RETURNING.
-    pub(super) fn returning(&mut self, items: &[ast::SelectItem], scope: &Scope<'_>) -> Result<(Vec<Expr>, Vec<Output>)> {
+    pub(super) fn returning(
+        &mut self,
+        items: &[ast::SelectItem],
+        scope: &Scope<'_>,
+    ) -> Result<(Vec<Expr>, Vec<Output>)> {
         let place = Place { scope, clause: Clause::Returning };
         let mut targets = Vec::new();
         for item in items {
@@ -700,7 +809,15 @@ fn empty_select() -> Select {
 }
 
 pub(super) fn plain_query(body: Body, columns: Vec<Output>) -> Query {
-    Query { ctes: Vec::new(), recursive: false, body, order_by: Vec::new(), limit: None, offset: None, columns }
+    Query {
+        ctes: Vec::new(),
+        recursive: false,
+        body,
+        order_by: Vec::new(),
+        limit: None,
+        offset: None,
+        columns,
+    }
 }
 
 /// Puts WITH queries before those of the query itself.
@@ -868,7 +985,9 @@ fn named(expr: &ast::Expr) -> Option<String> {
         E::Cast { expr, data_type, .. } => named(expr).or_else(|| type_column_name(data_type)),
         E::TypedString(typed) => type_column_name(&typed.data_type),
         E::Interval(_) => word("interval"),
-        E::Case { else_result, .. } => else_result.as_deref().and_then(named_strongly).or_else(|| word("case")),
+        E::Case { else_result, .. } => {
+            else_result.as_deref().and_then(named_strongly).or_else(|| word("case"))
+        }
         E::Exists { .. } => word("exists"),
         E::Extract { .. } => word("extract"),
         E::Position { .. } => word("position"),

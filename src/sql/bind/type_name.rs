@@ -4,7 +4,9 @@ use sqlparser::ast::{self, ArrayElemTypeDef, CharacterLength, DataType, ExactNum
 
 use crate::bail;
 use crate::error::{Error, Result, state};
-use crate::types::{self, NO_TYPMOD, Type, date, float, integer, interval, json, numeric, oid, text, time, timestamp};
+use crate::types::{
+    self, NO_TYPMOD, Type, date, float, integer, interval, json, numeric, oid, text, time, timestamp,
+};
 
 /// The type a name stands for, and its modifier.
 pub(in crate::sql) fn resolve(data_type: &DataType) -> Result<(&'static Type, i32)> {
@@ -26,7 +28,9 @@ pub(in crate::sql) fn resolve(data_type: &DataType) -> Result<(&'static Type, i3
         D::Bytea => plain(&types::bytea::BYTEA),
         D::Uuid => plain(&types::uuid::UUID),
         D::Date => plain(&date::DATE),
-        D::Time(precision, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => with_precision(&time::TIME, *precision),
+        D::Time(precision, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => {
+            with_precision(&time::TIME, *precision)
+        }
         D::Timestamp(precision, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => {
             with_precision(&timestamp::TIMESTAMP, *precision)
         }
@@ -69,7 +73,11 @@ fn modified(ty: &'static Type, modifiers: &[i64]) -> Result<(&'static Type, i32)
     }
 }
 
-fn with_length(ty: &'static Type, length: Option<&CharacterLength>, default: i32) -> Result<(&'static Type, i32)> {
+fn with_length(
+    ty: &'static Type,
+    length: Option<&CharacterLength>,
+    default: i32,
+) -> Result<(&'static Type, i32)> {
     match length {
         None => Ok((ty, default)),
         Some(CharacterLength::IntegerLength { length, unit: None }) => modified(ty, &[clamp(*length)]),
@@ -92,7 +100,9 @@ fn numeric_of(info: &ExactNumberInfo) -> Result<(&'static Type, i32)> {
     match info {
         ExactNumberInfo::None => plain(&numeric::NUMERIC),
         ExactNumberInfo::Precision(precision) => modified(&numeric::NUMERIC, &[clamp(*precision)]),
-        ExactNumberInfo::PrecisionAndScale(precision, scale) => modified(&numeric::NUMERIC, &[clamp(*precision), *scale]),
+        ExactNumberInfo::PrecisionAndScale(precision, scale) => {
+            modified(&numeric::NUMERIC, &[clamp(*precision), *scale])
+        }
     }
 }
 
@@ -100,7 +110,9 @@ fn numeric_of(info: &ExactNumberInfo) -> Result<(&'static Type, i32)> {
 fn float_of(info: &ExactNumberInfo) -> Result<(&'static Type, i32)> {
     match info {
         ExactNumberInfo::None => plain(&float::FLOAT8),
-        ExactNumberInfo::Precision(0) => bail!(INVALID_PARAMETER_VALUE, "precision for type float must be at least 1 bit"),
+        ExactNumberInfo::Precision(0) => {
+            bail!(INVALID_PARAMETER_VALUE, "precision for type float must be at least 1 bit")
+        }
         ExactNumberInfo::Precision(1..=24) => plain(&float::FLOAT4),
         ExactNumberInfo::Precision(25..=53) => plain(&float::FLOAT8),
         _ => bail!(INVALID_PARAMETER_VALUE, "precision for type float must be less than 54 bits"),
@@ -120,7 +132,8 @@ fn custom(name: &ast::ObjectName, modifiers: &[String]) -> Result<(&'static Type
         [schema, bare] if schema == "pg_catalog" => bare,
         _ => return Err(undefined(&name.to_string())),
     };
-    let is_quoted = name.0.last().and_then(|part| part.as_ident()).is_some_and(|ident| ident.quote_style.is_some());
+    let is_quoted =
+        name.0.last().and_then(|part| part.as_ident()).is_some_and(|ident| ident.quote_style.is_some());
     let ty = match bare.as_str() {
         // Unquoted char is bpchar and comes as a keyword; "char" is the one-byte type.
         "char" if !is_quoted => &text::BPCHAR,

@@ -48,7 +48,9 @@ impl Definer<'_> {
             A::RenameColumn { old_column_name, new_column_name } => {
                 self.rename_column(relation, old_column_name, new_column_name)
             }
-            A::RenameTable { table_name: ast::RenameTableNameKind::To(name) } => self.rename_table(relation, name),
+            A::RenameTable { table_name: ast::RenameTableNameKind::To(name) } => {
+                self.rename_table(relation, name)
+            }
             A::AddConstraint { constraint, not_valid: false } => self.add_constraint(relation, constraint),
             A::AddConstraint { not_valid: true, .. } => Err(Error::unsupported("NOT VALID")),
             A::DropConstraint { if_exists, name, drop_behavior } => {
@@ -56,7 +58,9 @@ impl Definer<'_> {
                 self.drop_constraint(relation, name, *if_exists, cascade)
             }
             A::AlterColumn { column_name, op } => self.alter_column(relation, column_name, op),
-            other => Err(Error::unsupported(format!("ALTER TABLE … {}", super::first_words(&other.to_string())))),
+            other => {
+                Err(Error::unsupported(format!("ALTER TABLE … {}", super::first_words(&other.to_string()))))
+            }
         }
     }
 
@@ -64,11 +68,18 @@ impl Definer<'_> {
         let name = self.binder().identifier(ident)?;
         match relation.columns.iter().position(|column| column.name == name) {
             Some(place) => Ok(place),
-            None => bail!(UNDEFINED_COLUMN, "column \"{name}\" of relation \"{}\" does not exist", relation.name),
+            None => {
+                bail!(UNDEFINED_COLUMN, "column \"{name}\" of relation \"{}\" does not exist", relation.name)
+            }
         }
     }
 
-    fn add_column(&mut self, relation: &mut Relation, definition: &ast::ColumnDef, if_not_exists: bool) -> Result<()> {
+    fn add_column(
+        &mut self,
+        relation: &mut Relation,
+        definition: &ast::ColumnDef,
+        if_not_exists: bool,
+    ) -> Result<()> {
         let name = self.binder().identifier(&definition.name)?;
         if relation.column(&name).is_some() {
             let message = format!("column \"{name}\" of relation \"{}\" already exists", relation.name);
@@ -119,7 +130,10 @@ impl Definer<'_> {
     fn fill_column(&mut self, relation: &Relation, place: usize) -> Result<()> {
         let mut binder = self.binder();
         let value = binder.default_value(relation, place)?;
-        let target = crate::sql::bind::Target { relation: Arc::new(relation.clone()), alias: Arc::from(relation.name.as_str()) };
+        let target = crate::sql::bind::Target {
+            relation: Arc::new(relation.clone()),
+            alias: Arc::from(relation.name.as_str()),
+        };
         let update = crate::sql::bind::Update {
             target,
             sets: vec![(place, value)],
@@ -148,7 +162,13 @@ impl Definer<'_> {
         self.schema_step(format!("ALTER TABLE {table} ALTER COLUMN {name} SET NOT NULL"));
     }
 
-    fn drop_column(&mut self, relation: &mut Relation, ident: &ast::Ident, if_exists: bool, cascade: bool) -> Result<()> {
+    fn drop_column(
+        &mut self,
+        relation: &mut Relation,
+        ident: &ast::Ident,
+        if_exists: bool,
+        cascade: bool,
+    ) -> Result<()> {
         let place = match self.column_named(relation, ident) {
             Err(error) if if_exists && error.sqlstate() == state::UNDEFINED_COLUMN => {
                 self.notice(format!("{}, skipping", error.message()));
@@ -163,8 +183,11 @@ impl Definer<'_> {
         relation.columns.remove(place);
         relation.indexes.retain(|index| !index.columns().contains(&column.number));
         if was_rowid || relation.columns.is_empty() {
-            let kept: Vec<(String, String)> =
-                relation.columns.iter().map(|column| (column.storage_name.clone(), column.storage_name.clone())).collect();
+            let kept: Vec<(String, String)> = relation
+                .columns
+                .iter()
+                .map(|column| (column.storage_name.clone(), column.storage_name.clone()))
+                .collect();
             self.rebuild(&old, relation, &kept)?;
         } else {
             let (table, name) = (quoted(&relation.storage_name), quoted(&column.storage_name));
@@ -180,7 +203,10 @@ impl Definer<'_> {
             text_field("attidentity", ""),
         ];
         self.update("pg_attribute", keys, dropped);
-        self.delete("pg_attrdef", vec![oid_field("adrelid", relation.oid), int_field("adnum", column.number)]);
+        self.delete(
+            "pg_attrdef",
+            vec![oid_field("adrelid", relation.oid), int_field("adnum", column.number)],
+        );
         for (owner, sequence) in self.catalog().owned_sequences(relation.oid).to_vec() {
             if owner == column.number {
                 self.drop_sequence(sequence);
@@ -199,15 +225,22 @@ impl Definer<'_> {
         }
         if !dependents.is_empty() && !cascade {
             let words = dependents.iter().map(|(from, key)| {
-                format!("constraint {} on table {} depends on column {} of table {}", key.name, from.name, column.name, relation.name)
+                format!(
+                    "constraint {} on table {} depends on column {} of table {}",
+                    key.name, from.name, column.name, relation.name
+                )
             });
-            return Err(depended_on(&format!("column {} of table {}", column.name, relation.name), &words.collect::<Vec<_>>()));
+            return Err(depended_on(
+                &format!("column {} of table {}", column.name, relation.name),
+                &words.collect::<Vec<_>>(),
+            ));
         }
         for (from, key) in dependents {
             self.notice(format!("drop cascades to constraint {} on table {}", key.name, from.name));
             self.delete("pg_constraint", vec![oid_field("oid", key.oid)]);
         }
-        for index in relation.indexes.clone().iter().filter(|index| index.columns().contains(&column.number)) {
+        for index in relation.indexes.clone().iter().filter(|index| index.columns().contains(&column.number))
+        {
             self.forget_index(index);
             if !index.is_rowid {
                 self.schema_step(format!("DROP INDEX {}", quoted(&index.storage_name)));
@@ -234,7 +267,10 @@ impl Definer<'_> {
         }
         let column = relation.columns[place].clone();
         let storage_name = naming::column_storage_name(&name, column.number, |lower| {
-            relation.columns.iter().any(|other| other.number != column.number && other.storage_name.eq_ignore_ascii_case(lower))
+            relation
+                .columns
+                .iter()
+                .any(|other| other.number != column.number && other.storage_name.eq_ignore_ascii_case(lower))
         });
         let table = quoted(&relation.storage_name);
         self.schema_step(format!(
@@ -243,7 +279,8 @@ impl Definer<'_> {
             quoted(&storage_name)
         ));
         let keys = vec![oid_field("attrelid", relation.oid), int_field("attnum", column.number)];
-        let values = vec![text_field("attname", name.as_str()), text_field("storage_name", storage_name.as_str())];
+        let values =
+            vec![text_field("attname", name.as_str()), text_field("storage_name", storage_name.as_str())];
         self.update("pg_attribute", keys, values);
         for check in &mut relation.checks {
             check.condition = renamed_in(&check.condition, &column.name, &name)?;
@@ -290,8 +327,13 @@ impl Definer<'_> {
             bail!(DUPLICATE_TABLE, "relation \"{name}\" already exists");
         }
         let storage_name = self.storage_name(relation.schema, &name, relation.oid);
-        self.schema_step(format!("ALTER TABLE {} RENAME TO {}", quoted(&relation.storage_name), quoted(&storage_name)));
-        let values = vec![text_field("relname", name.as_str()), text_field("storage_name", storage_name.as_str())];
+        self.schema_step(format!(
+            "ALTER TABLE {} RENAME TO {}",
+            quoted(&relation.storage_name),
+            quoted(&storage_name)
+        ));
+        let values =
+            vec![text_field("relname", name.as_str()), text_field("storage_name", storage_name.as_str())];
         self.update("pg_class", vec![oid_field("oid", relation.oid)], values);
         relation.name = name;
         relation.storage_name = storage_name;
@@ -311,7 +353,11 @@ impl Definer<'_> {
                 self.store_check(relation, &check)
             }
             T::ForeignKey(key) => {
-                let columns = key.columns.iter().map(|column| self.binder().identifier(column)).collect::<Result<_>>()?;
+                let columns = key
+                    .columns
+                    .iter()
+                    .map(|column| self.binder().identifier(column))
+                    .collect::<Result<_>>()?;
                 let key = self.foreign_key(relation, key, columns, None)?;
                 self.check_existing(relation.oid, &key);
                 relation.foreign_keys.push(key);
@@ -328,7 +374,11 @@ impl Definer<'_> {
         self.check_index_duplicates(relation, &index)?;
         let numbers = index.columns();
         for number in &numbers {
-            let (Some(before), Some(after)) = (old.column_numbered(*number), relation.column_numbered(*number)) else { continue };
+            let (Some(before), Some(after)) =
+                (old.column_numbered(*number), relation.column_numbered(*number))
+            else {
+                continue;
+            };
             if after.not_null && !before.not_null {
                 let after = after.clone();
                 self.require_values(relation, &after);
@@ -337,8 +387,11 @@ impl Definer<'_> {
             }
         }
         if index.is_rowid {
-            let copied: Vec<(String, String)> =
-                relation.columns.iter().map(|column| (column.storage_name.clone(), column.storage_name.clone())).collect();
+            let copied: Vec<(String, String)> = relation
+                .columns
+                .iter()
+                .map(|column| (column.storage_name.clone(), column.storage_name.clone()))
+                .collect();
             self.rebuild(&old, relation, &copied)?;
         }
         self.store_index(relation, &index)?;
@@ -349,19 +402,26 @@ impl Definer<'_> {
 
     /// A CHECK on a table with rows.
     fn store_check(&mut self, relation: &Relation, check: &crate::catalog::Check) -> Result<()> {
-        let condition = self.schema_expression(relation, &check.condition, crate::sql::bind::Clause::Check)?;
+        let condition =
+            self.schema_expression(relation, &check.condition, crate::sql::bind::Clause::Check)?;
         let table = quoted(&relation.storage_name);
         let sql = format!("SELECT 1 FROM {table} WHERE NOT ({condition}) LIMIT 1");
         let schema = self.catalog().schema_name(relation.schema).unwrap_or_default().to_owned();
         let otherwise = Error::new(
             state::CHECK_VIOLATION,
-            format!("check constraint \"{}\" of relation \"{}\" is violated by some row", check.name, relation.name),
+            format!(
+                "check constraint \"{}\" of relation \"{}\" is violated by some row",
+                check.name, relation.name
+            ),
         )
         .about_table(schema, relation.name.as_str())
         .about_constraint(check.name.as_str());
         let query = SqliteStatement { sql: sql.into(), bindings: Vec::new() };
         self.steps.push(Step::Expect { query, otherwise, types: Vec::new() });
-        self.schema_step(format!("ALTER TABLE {table} ADD CONSTRAINT {} CHECK ({condition})", quoted(&check.name)));
+        self.schema_step(format!(
+            "ALTER TABLE {table} ADD CONSTRAINT {} CHECK ({condition})",
+            quoted(&check.name)
+        ));
         self.check_row(relation, check);
         Ok(())
     }
@@ -369,11 +429,21 @@ impl Definer<'_> {
     fn drop_check(&mut self, relation: &mut Relation, name: &str) {
         let Some(place) = relation.checks.iter().position(|check| check.name == name) else { return };
         let check = relation.checks.remove(place);
-        self.schema_step(format!("ALTER TABLE {} DROP CONSTRAINT {}", quoted(&relation.storage_name), quoted(name)));
+        self.schema_step(format!(
+            "ALTER TABLE {} DROP CONSTRAINT {}",
+            quoted(&relation.storage_name),
+            quoted(name)
+        ));
         self.delete("pg_constraint", vec![oid_field("oid", check.oid)]);
     }
 
-    fn drop_constraint(&mut self, relation: &mut Relation, ident: &ast::Ident, if_exists: bool, cascade: bool) -> Result<()> {
+    fn drop_constraint(
+        &mut self,
+        relation: &mut Relation,
+        ident: &ast::Ident,
+        if_exists: bool,
+        cascade: bool,
+    ) -> Result<()> {
         let name = self.binder().identifier(ident)?;
         if relation.checks.iter().any(|check| check.name == name) {
             self.drop_check(relation, &name);
@@ -384,7 +454,8 @@ impl Definer<'_> {
             self.delete("pg_constraint", vec![oid_field("oid", key.oid)]);
             return Ok(());
         }
-        let found = relation.indexes.iter().position(|index| index.constraint.is_some() && index.name == name);
+        let found =
+            relation.indexes.iter().position(|index| index.constraint.is_some() && index.name == name);
         if let Some(place) = found {
             return self.drop_key(relation, place, cascade);
         }
@@ -425,8 +496,11 @@ impl Definer<'_> {
         relation.indexes.remove(place);
         self.forget_index(&index);
         if index.is_rowid {
-            let copied: Vec<(String, String)> =
-                relation.columns.iter().map(|column| (column.storage_name.clone(), column.storage_name.clone())).collect();
+            let copied: Vec<(String, String)> = relation
+                .columns
+                .iter()
+                .map(|column| (column.storage_name.clone(), column.storage_name.clone()))
+                .collect();
             self.rebuild(&old, relation, &copied)?;
         } else {
             self.schema_step(format!("DROP INDEX {}", quoted(&index.storage_name)));
@@ -434,7 +508,12 @@ impl Definer<'_> {
         Ok(())
     }
 
-    fn alter_column(&mut self, relation: &mut Relation, ident: &ast::Ident, op: &ast::AlterColumnOperation) -> Result<()> {
+    fn alter_column(
+        &mut self,
+        relation: &mut Relation,
+        ident: &ast::Ident,
+        op: &ast::AlterColumnOperation,
+    ) -> Result<()> {
         use ast::AlterColumnOperation as C;
         let place = self.column_named(relation, ident)?;
         let column = relation.columns[place].clone();
@@ -442,7 +521,10 @@ impl Definer<'_> {
         match op {
             C::SetDefault { value } => {
                 let text = self.checked_default(&column, value)?;
-                self.delete("pg_attrdef", vec![oid_field("adrelid", relation.oid), int_field("adnum", column.number)]);
+                self.delete(
+                    "pg_attrdef",
+                    vec![oid_field("adrelid", relation.oid), int_field("adnum", column.number)],
+                );
                 self.update("pg_attribute", keys(), vec![bool_field("atthasdef", text.is_some())]);
                 if let Some(text) = &text {
                     self.default_row(relation.oid, column.number, text);
@@ -450,7 +532,10 @@ impl Definer<'_> {
                 relation.columns[place].default = text;
             }
             C::DropDefault => {
-                self.delete("pg_attrdef", vec![oid_field("adrelid", relation.oid), int_field("adnum", column.number)]);
+                self.delete(
+                    "pg_attrdef",
+                    vec![oid_field("adrelid", relation.oid), int_field("adnum", column.number)],
+                );
                 self.update("pg_attribute", keys(), vec![bool_field("atthasdef", false)]);
                 relation.columns[place].default = None;
             }
@@ -496,4 +581,3 @@ fn renamed_in(text: &str, old: &str, new: &str) -> Result<String> {
     });
     Ok(parsed.to_string())
 }
-

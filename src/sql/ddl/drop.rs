@@ -13,7 +13,13 @@ use crate::sql::statement::Name;
 use crate::types::Oid;
 
 impl Definer<'_> {
-    pub(super) fn drop(&mut self, kind: ast::ObjectType, if_exists: bool, names: &[ast::ObjectName], cascade: bool) -> Result<&'static str> {
+    pub(super) fn drop(
+        &mut self,
+        kind: ast::ObjectType,
+        if_exists: bool,
+        names: &[ast::ObjectName],
+        cascade: bool,
+    ) -> Result<&'static str> {
         match kind {
             ast::ObjectType::Table => self.drop_tables(names, if_exists, cascade).map(|()| "DROP TABLE"),
             ast::ObjectType::Index => self.drop_indexes(names, if_exists).map(|()| "DROP INDEX"),
@@ -23,7 +29,12 @@ impl Definer<'_> {
     }
 
     /// The relation to drop, or a notice that there is none.
-    fn found(&mut self, name: &ast::ObjectName, noun: &str, if_exists: bool) -> Result<Option<Arc<Relation>>> {
+    fn found(
+        &mut self,
+        name: &ast::ObjectName,
+        noun: &str,
+        if_exists: bool,
+    ) -> Result<Option<Arc<Relation>>> {
         let Name { schema, name: bare } = self.binder().object_name(name)?;
         let found = match self.catalog().find(schema.as_deref(), &bare, self.context.path) {
             Err(error) if error.sqlstate() == state::INVALID_SCHEMA_NAME && if_exists => {
@@ -80,9 +91,9 @@ impl Definer<'_> {
             .map(|(from, key)| (from.clone(), key.clone()))
             .collect();
         if !others.is_empty() && !cascade {
-            let words = others
-                .iter()
-                .map(|(from, key)| format!("constraint {} on table {} depends on table {}", key.name, from.name, table.name));
+            let words = others.iter().map(|(from, key)| {
+                format!("constraint {} on table {} depends on table {}", key.name, from.name, table.name)
+            });
             return Err(depended_on(&format!("table {}", table.name), &words.collect::<Vec<_>>()));
         }
         for (from, key) in others {
@@ -134,7 +145,10 @@ impl Definer<'_> {
                         index.name, table.name
                     ),
                 )
-                .with_hint(format!("You can drop constraint {} on table {} instead.", index.name, table.name)));
+                .with_hint(format!(
+                    "You can drop constraint {} on table {} instead.",
+                    index.name, table.name
+                )));
             }
             self.forget_index(&index);
             self.schema_step(format!("DROP INDEX {}", quoted(&index.storage_name)));
@@ -153,7 +167,10 @@ impl Definer<'_> {
                 bail!(INVALID_SCHEMA_NAME, "schema \"{name}\" does not exist");
             };
             if schema < crate::types::oid::FIRST_USER_OID && schema != PUBLIC {
-                bail!(DEPENDENT_OBJECTS_STILL_EXIST, "cannot drop schema {name} because it is required by the database system");
+                bail!(
+                    DEPENDENT_OBJECTS_STILL_EXIST,
+                    "cannot drop schema {name} because it is required by the database system"
+                );
             }
             self.drop_schema(&name, schema, cascade)?;
         }
@@ -165,7 +182,9 @@ impl Definer<'_> {
             self.catalog().relations().filter(|relation| relation.schema == schema).cloned().collect();
         inside.sort_by_key(|relation| relation.oid);
         let is_owned = |sequence: Oid| {
-            inside.iter().any(|table| self.catalog().owned_sequences(table.oid).iter().any(|(_, owned)| *owned == sequence))
+            inside.iter().any(|table| {
+                self.catalog().owned_sequences(table.oid).iter().any(|(_, owned)| *owned == sequence)
+            })
         };
         let tops: Vec<Arc<Relation>> = inside
             .iter()
@@ -177,7 +196,9 @@ impl Definer<'_> {
             .cloned()
             .collect();
         if !tops.is_empty() && !cascade {
-            let words = tops.iter().map(|top| format!("{} {name}.{} depends on schema {name}", top.kind.noun(), top.name));
+            let words = tops
+                .iter()
+                .map(|top| format!("{} {name}.{} depends on schema {name}", top.kind.noun(), top.name));
             return Err(depended_on(&format!("schema {name}"), &words.collect::<Vec<_>>()));
         }
         let dropped: Vec<Oid> = tops.iter().map(|top| top.oid).collect();
@@ -196,13 +217,15 @@ impl Definer<'_> {
     }
 
     fn cascade_notice(&mut self, schema: &str, tops: &[Arc<Relation>]) {
-        let words = |top: &Arc<Relation>| format!("drop cascades to {} {schema}.{}", top.kind.noun(), top.name);
+        let words =
+            |top: &Arc<Relation>| format!("drop cascades to {} {schema}.{}", top.kind.noun(), top.name);
         match tops {
             [] => {}
             [only] => self.notice(words(only)),
             several => {
                 let detail = several.iter().map(words).collect::<Vec<_>>().join("\n");
-                let notice = Error::notice(format!("drop cascades to {} other objects", several.len())).with_detail(detail);
+                let notice = Error::notice(format!("drop cascades to {} other objects", several.len()))
+                    .with_detail(detail);
                 self.notices.push(notice);
             }
         }
@@ -248,7 +271,10 @@ impl Definer<'_> {
                         "cannot truncate a table referenced in a foreign key constraint",
                     )
                     .with_detail(format!("Table \"{}\" references \"{}\".", other.name, table.name))
-                    .with_hint(format!("Truncate table \"{}\" at the same time, or use TRUNCATE ... CASCADE.", other.name)));
+                    .with_hint(format!(
+                        "Truncate table \"{}\" at the same time, or use TRUNCATE ... CASCADE.",
+                        other.name
+                    )));
                 }
                 self.notice(format!("truncate cascades to table \"{}\"", other.name));
                 tables.push(other);
@@ -261,7 +287,11 @@ impl Definer<'_> {
     fn restart_sequences(&mut self, tables: &[Arc<Relation>]) {
         for table in tables {
             for (_, sequence) in self.catalog().owned_sequences(table.oid) {
-                let start = self.catalog().relation(*sequence).and_then(|relation| relation.sequence.as_ref()).map(|s| s.start);
+                let start = self
+                    .catalog()
+                    .relation(*sequence)
+                    .and_then(|relation| relation.sequence.as_ref())
+                    .map(|s| s.start);
                 if let Some(value) = start {
                     self.steps.push(Step::SetSequence { sequence: *sequence, value });
                 }

@@ -12,9 +12,30 @@ use crate::sql::bind::{Clause, not_postgresql, sort_direction};
 
 /// Operator classes that change how an index may be used here in nothing: text is ordered by bytes.
 const OPERATOR_CLASSES: &[&str] = &[
-    "text_ops", "text_pattern_ops", "varchar_ops", "varchar_pattern_ops", "bpchar_ops", "bpchar_pattern_ops", "int2_ops",
-    "int4_ops", "int8_ops", "numeric_ops", "float4_ops", "float8_ops", "date_ops", "timestamp_ops", "timestamptz_ops",
-    "uuid_ops", "bytea_ops", "bool_ops", "jsonb_ops", "interval_ops", "name_ops", "oid_ops", "char_ops", "time_ops",
+    "text_ops",
+    "text_pattern_ops",
+    "varchar_ops",
+    "varchar_pattern_ops",
+    "bpchar_ops",
+    "bpchar_pattern_ops",
+    "int2_ops",
+    "int4_ops",
+    "int8_ops",
+    "numeric_ops",
+    "float4_ops",
+    "float8_ops",
+    "date_ops",
+    "timestamp_ops",
+    "timestamptz_ops",
+    "uuid_ops",
+    "bytea_ops",
+    "bool_ops",
+    "jsonb_ops",
+    "interval_ops",
+    "name_ops",
+    "oid_ops",
+    "char_ops",
+    "time_ops",
 ];
 
 impl Definer<'_> {
@@ -28,7 +49,8 @@ impl Definer<'_> {
             keys.push(key);
             labels.push(unused_label(&labels, label));
         }
-        let predicate = create.predicate.as_ref().map(|predicate| self.predicate(&relation, predicate)).transpose()?;
+        let predicate =
+            create.predicate.as_ref().map(|predicate| self.predicate(&relation, predicate)).transpose()?;
         let name = match &create.name {
             Some(name) => {
                 let name = self.binder().object_name(name)?.name;
@@ -64,7 +86,8 @@ impl Definer<'_> {
     /// A key, and the word for it in a generated name.
     fn index_key(&self, relation: &Relation, column: &ast::IndexColumn) -> Result<(IndexKey, String)> {
         if let Some(class) = &column.operator_class {
-            let name = class.0.last().and_then(|part| part.as_ident()).map_or("", |ident| ident.value.as_str());
+            let name =
+                class.0.last().and_then(|part| part.as_ident()).map_or("", |ident| ident.value.as_str());
             if !OPERATOR_CLASSES.contains(&name) {
                 return Err(Error::unsupported(format!("operator class {class}")));
             }
@@ -99,7 +122,11 @@ impl Definer<'_> {
         let text = predicate.to_string();
         let (bound, _) = self.bound_expression(relation, &text, Clause::Index)?;
         if !is_condition(&bound) {
-            bail!(DATATYPE_MISMATCH, "argument of WHERE must be type boolean, not type {}", bound.ty.sql_name);
+            bail!(
+                DATATYPE_MISMATCH,
+                "argument of WHERE must be type boolean, not type {}",
+                bound.ty.sql_name
+            );
         }
         Ok(text)
     }
@@ -113,7 +140,8 @@ impl Definer<'_> {
             index.columns().into_iter().filter_map(|number| relation.column_numbered(number)).collect();
         let quoted = |column: &&crate::catalog::Column| crate::sql::lower::quoted(&column.storage_name);
         let list = columns.iter().map(quoted).collect::<Vec<_>>().join(", ");
-        let not_null = columns.iter().map(|column| format!("{} IS NOT NULL", quoted(column))).collect::<Vec<_>>();
+        let not_null =
+            columns.iter().map(|column| format!("{} IS NOT NULL", quoted(column))).collect::<Vec<_>>();
         let table = crate::sql::lower::quoted(&relation.storage_name);
         let sql = format!(
             "SELECT {list} FROM {table} WHERE {} GROUP BY {list} HAVING count(*) > 1 LIMIT 1",
@@ -121,10 +149,11 @@ impl Definer<'_> {
         );
         let names = columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ");
         let schema = self.catalog().schema_name(relation.schema).unwrap_or_default().to_owned();
-        let otherwise = Error::new(state::UNIQUE_VIOLATION, format!("could not create unique index \"{}\"", index.name))
-            .with_detail(format!("Key ({names})=({{}}) is duplicated."))
-            .about_table(schema, relation.name.as_str())
-            .about_constraint(index.name.as_str());
+        let otherwise =
+            Error::new(state::UNIQUE_VIOLATION, format!("could not create unique index \"{}\"", index.name))
+                .with_detail(format!("Key ({names})=({{}}) is duplicated."))
+                .about_table(schema, relation.name.as_str())
+                .about_constraint(index.name.as_str());
         let query = crate::sql::plan::SqliteStatement { sql: sql.into(), bindings: Vec::new() };
         let types = columns.iter().filter_map(|column| column.ty).collect();
         self.steps.push(Step::Expect { query, otherwise, types });

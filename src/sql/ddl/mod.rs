@@ -94,7 +94,9 @@ pub(super) fn define(statement: &ast::Statement, context: &Context<'_>) -> Resul
     let tag = match statement {
         S::CreateTable(create) => definer.create_table(create)?,
         S::CreateIndex(create) => definer.create_index(create)?,
-        S::CreateSchema { schema_name, if_not_exists, .. } => definer.create_schema(schema_name, *if_not_exists)?,
+        S::CreateSchema { schema_name, if_not_exists, .. } => {
+            definer.create_schema(schema_name, *if_not_exists)?
+        }
         S::AlterTable(alter) => definer.alter_table(alter)?,
         S::Drop { object_type, if_exists, names, cascade, temporary: false, table: None, .. } => {
             definer.drop(*object_type, *if_exists, names, *cascade)?
@@ -107,7 +109,11 @@ pub(super) fn define(statement: &ast::Statement, context: &Context<'_>) -> Resul
 
 /// The first words of a statement's text, for a refusal.
 fn first_words(text: &str) -> String {
-    text.split_whitespace().take_while(|word| word.bytes().all(|byte| byte.is_ascii_uppercase())).take(3).collect::<Vec<_>>().join(" ")
+    text.split_whitespace()
+        .take_while(|word| word.bytes().all(|byte| byte.is_ascii_uppercase()))
+        .take(3)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 impl<'a> Definer<'a> {
@@ -176,8 +182,11 @@ impl<'a> Definer<'a> {
         };
         if schema == crate::catalog::PG_CATALOG || schema == crate::catalog::INFORMATION_SCHEMA {
             let named = self.catalog().schema_name(schema).unwrap_or_default();
-            return Err(Error::new(crate::error::SqlState("42501"), format!("permission denied to create \"{named}.{}\"", name.name))
-                .with_detail("System catalog modifications are currently disallowed."));
+            return Err(Error::new(
+                crate::error::SqlState("42501"),
+                format!("permission denied to create \"{named}.{}\"", name.name),
+            )
+            .with_detail("System catalog modifications are currently disallowed."));
         }
         Ok(schema)
     }
@@ -198,7 +207,9 @@ impl<'a> Definer<'a> {
     fn storage_name(&mut self, schema: Oid, name: &str, oid: Oid) -> String {
         let schema = self.catalog().schema_name(schema).unwrap_or("public");
         let taken: std::collections::HashSet<String> = self.catalog().storage_names().collect();
-        let chosen = naming::storage_name(schema, name, oid, |lower| taken.contains(lower) || self.given.iter().any(|given| given == lower));
+        let chosen = naming::storage_name(schema, name, oid, |lower| {
+            taken.contains(lower) || self.given.iter().any(|given| given == lower)
+        });
         self.given.push(chosen.to_ascii_lowercase());
         chosen
     }

@@ -1,7 +1,9 @@
 //! The catalog rows of tables, columns, indexes, constraints and sequences.
 
 use super::{Definer, bool_field, int_field, oid_field, text_field};
-use crate::catalog::{Check, Column, Field, ForeignKey, Identity, Index, KeyOf, Relation, RelationKind, SUPERUSER, Sequence};
+use crate::catalog::{
+    Check, Column, Field, ForeignKey, Identity, Index, KeyOf, Relation, RelationKind, SUPERUSER, Sequence,
+};
 use crate::types::{Datum, Oid};
 
 /// Separates the expressions of an index in pg_index.indexprs.
@@ -111,8 +113,11 @@ impl Definer<'_> {
     /// pg_index
     pub(super) fn index_row(&mut self, table: Oid, index: &Index) {
         let keys: Vec<i16> = index.keys.iter().map(|key| key.column().unwrap_or(0)).collect();
-        let options: Vec<i16> =
-            index.keys.iter().map(|key| i16::from(key.descending) | i16::from(key.nulls_first) << 1).collect();
+        let options: Vec<i16> = index
+            .keys
+            .iter()
+            .map(|key| i16::from(key.descending) | i16::from(key.nulls_first) << 1)
+            .collect();
         let expressions: Vec<&str> = index
             .keys
             .iter()
@@ -147,7 +152,15 @@ impl Definer<'_> {
         self.insert("pg_index", row);
     }
 
-    fn constraint_row(&mut self, oid: Oid, name: &str, schema: Oid, kind: &str, table: Oid, more: Vec<Field>) {
+    fn constraint_row(
+        &mut self,
+        oid: Oid,
+        name: &str,
+        schema: Oid,
+        kind: &str,
+        table: Oid,
+        more: Vec<Field>,
+    ) {
         let mut row = vec![
             oid_field("oid", oid),
             text_field("conname", name),

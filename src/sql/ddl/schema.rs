@@ -8,10 +8,16 @@ use crate::error::{Error, Result, state};
 
 impl Definer<'_> {
     /// CREATE SCHEMA
-    pub(super) fn create_schema(&mut self, name: &ast::SchemaName, if_not_exists: bool) -> Result<&'static str> {
+    pub(super) fn create_schema(
+        &mut self,
+        name: &ast::SchemaName,
+        if_not_exists: bool,
+    ) -> Result<&'static str> {
         let binder = self.binder();
         let name = match name {
-            ast::SchemaName::Simple(name) | ast::SchemaName::NamedAuthorization(name, _) => binder.object_name(name)?.name,
+            ast::SchemaName::Simple(name) | ast::SchemaName::NamedAuthorization(name, _) => {
+                binder.object_name(name)?.name
+            }
             ast::SchemaName::UnnamedAuthorization(owner) => binder.identifier(owner)?,
         };
         if name.starts_with("pg_") {

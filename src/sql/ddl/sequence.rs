@@ -39,7 +39,12 @@ pub(in crate::sql) fn create(create: &CreateSequence, context: &Context<'_>) -> 
 }
 
 /// DROP SEQUENCE
-pub(in crate::sql) fn drop(names: &[Name], if_exists: bool, cascade: bool, context: &Context<'_>) -> Result<Definition> {
+pub(in crate::sql) fn drop(
+    names: &[Name],
+    if_exists: bool,
+    cascade: bool,
+    context: &Context<'_>,
+) -> Result<Definition> {
     let mut definer = Definer::new(context);
     for name in names {
         let found = context.catalog.find(name.schema.as_deref(), &name.name, context.path)?;
@@ -67,7 +72,13 @@ pub(in crate::sql) fn drop(names: &[Name], if_exists: bool, cascade: bool, conte
 
 impl Definer<'_> {
     /// A new sequence, and its oid.
-    pub(super) fn new_sequence(&mut self, schema: Oid, name: &str, ty: &Type, options: &SequenceOptions) -> Result<Oid> {
+    pub(super) fn new_sequence(
+        &mut self,
+        schema: Oid,
+        name: &str,
+        ty: &Type,
+        options: &SequenceOptions,
+    ) -> Result<Oid> {
         let sequence = sequence_of(ty, options)?;
         let oid = self.new_oid();
         self.named.push((schema, name.to_owned()));
@@ -105,8 +116,11 @@ impl Definer<'_> {
         let call = default_of(sequence);
         let mut users = Vec::new();
         for relation in self.catalog().relations() {
-            for column in relation.columns.iter().filter(|column| column.default.as_deref() == Some(call.as_str())) {
-                let dependent = self.catalog().relation(sequence).map_or("", |sequence| sequence.name.as_str());
+            for column in
+                relation.columns.iter().filter(|column| column.default.as_deref() == Some(call.as_str()))
+            {
+                let dependent =
+                    self.catalog().relation(sequence).map_or("", |sequence| sequence.name.as_str());
                 users.push(format!(
                     "default value for column {} of table {} depends on sequence {dependent}",
                     column.name, relation.name
@@ -138,7 +152,11 @@ fn sequence_of(ty: &Type, options: &SequenceOptions) -> Result<Sequence> {
     let maximum = options.maximum.flatten().unwrap_or(if rising { high } else { -1 });
     for (name, value) in [("MINVALUE", minimum), ("MAXVALUE", maximum)] {
         if !(low..=high).contains(&value) {
-            bail!(INVALID_PARAMETER_VALUE, "{name} ({value}) is out of range for sequence data type {}", ty.sql_name);
+            bail!(
+                INVALID_PARAMETER_VALUE,
+                "{name} ({value}) is out of range for sequence data type {}",
+                ty.sql_name
+            );
         }
     }
     if minimum >= maximum {

@@ -56,7 +56,12 @@ impl Definer<'_> {
     }
 
     /// A CHECK condition or index expression in SQLite's SQL.
-    pub(super) fn schema_expression(&self, relation: &Relation, text: &str, clause: Clause) -> Result<String> {
+    pub(super) fn schema_expression(
+        &self,
+        relation: &Relation,
+        text: &str,
+        clause: Clause,
+    ) -> Result<String> {
         let (expr, alias) = self.bound_expression(relation, text, clause)?;
         let mut printed = schema_expression(&expr, &alias);
         // An expression's collation must be part of an index to be found by comparisons.
@@ -67,20 +72,34 @@ impl Definer<'_> {
     }
 
     /// Binds an expression over one table's columns.
-    pub(super) fn bound_expression(&self, relation: &Relation, text: &str, clause: Clause) -> Result<(Expr, std::sync::Arc<str>)> {
+    pub(super) fn bound_expression(
+        &self,
+        relation: &Relation,
+        text: &str,
+        clause: Clause,
+    ) -> Result<(Expr, std::sync::Arc<str>)> {
         let parsed = parse_expression(text)?;
         let mut binder = self.binder();
         let (used, table) = binder.use_relation(&std::sync::Arc::new(relation.clone()), None)?;
         let mut scope = Scope::default();
         scope.add(table)?;
         let expr = binder.expr(&parsed, Place { scope: &scope, clause })?;
-        let expr = if clause == Clause::Check { binder.coerce_boolean(expr, "CHECK")? } else { binder.settle(expr)? };
+        let expr = if clause == Clause::Check {
+            binder.coerce_boolean(expr, "CHECK")?
+        } else {
+            binder.settle(expr)?
+        };
         check_immutable(&expr, clause, &binder)?;
         Ok((expr, used.alias))
     }
 
     /// Rebuilds a table from its new definition: all rows are copied, with their row numbers.
-    pub(super) fn rebuild(&mut self, old: &Relation, new: &Relation, copied: &[(String, String)]) -> Result<()> {
+    pub(super) fn rebuild(
+        &mut self,
+        old: &Relation,
+        new: &Relation,
+        copied: &[(String, String)],
+    ) -> Result<()> {
         let temporary = format!("{}~new", new.storage_name);
         let create = self.sqlite_table(new, &temporary)?;
         self.schema_step(create);
@@ -137,7 +156,9 @@ fn check_immutable(expr: &Expr, clause: Clause, binder: &Binder<'_>) -> Result<(
     };
     if binder.is_volatile || expr.contains(is_stable) {
         match clause {
-            Clause::Index => bail!(INVALID_OBJECT_DEFINITION, "functions in index expression must be marked IMMUTABLE"),
+            Clause::Index => {
+                bail!(INVALID_OBJECT_DEFINITION, "functions in index expression must be marked IMMUTABLE")
+            }
             _ => return Err(Error::unsupported("a check constraint with functions that are not immutable")),
         }
     }
@@ -147,7 +168,10 @@ fn check_immutable(expr: &Expr, clause: Clause, binder: &Binder<'_>) -> Result<(
 fn depends_on_settings(arg: &Expr) -> bool {
     let is_literal = matches!(arg.kind, crate::sql::tree::ExprKind::Constant(Datum::Null));
     let ty = arg.ty;
-    !is_literal && (matches!(ty.category, Category::DateTime | Category::Timespan) || ty.name.starts_with("float") || ty.name == "bytea")
+    !is_literal
+        && (matches!(ty.category, Category::DateTime | Category::Timespan)
+            || ty.name.starts_with("float")
+            || ty.name == "bytea")
 }
 
 /// Whether a type can be SQLite's rowid.

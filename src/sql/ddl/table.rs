@@ -162,8 +162,16 @@ impl Definer<'_> {
         let storage_name = naming::column_storage_name(&name, number, |lower| {
             relation.columns.iter().any(|column| column.storage_name.eq_ignore_ascii_case(lower))
         });
-        let mut column =
-            Column { number, name, storage_name, ty: Some(ty), typmod, not_null: false, default: None, identity: None };
+        let mut column = Column {
+            number,
+            name,
+            storage_name,
+            ty: Some(ty),
+            typmod,
+            not_null: false,
+            default: None,
+            identity: None,
+        };
         if serial.is_some() {
             let sequence = self.owned_sequence(relation, &column, ty, &SequenceOptions::default(), false)?;
             column.default = Some(sequence);
@@ -177,10 +185,20 @@ impl Definer<'_> {
     }
 
     /// The sequence behind a serial or identity column; its call is the column's default.
-    fn owned_sequence(&mut self, relation: &Relation, column: &Column, ty: &Type, options: &SequenceOptions, is_identity: bool) -> Result<String> {
+    fn owned_sequence(
+        &mut self,
+        relation: &Relation,
+        column: &Column,
+        ty: &Type,
+        options: &SequenceOptions,
+        is_identity: bool,
+    ) -> Result<String> {
         let (schema, name) = match &options.name {
             Some(name) => (self.creation_schema(name)?, name.name.clone()),
-            None => (relation.schema, self.choose_name(relation.schema, &relation.name, Some(&column.name), "seq")),
+            None => (
+                relation.schema,
+                self.choose_name(relation.schema, &relation.name, Some(&column.name), "seq"),
+            ),
         };
         let oid = self.new_sequence(schema, &name, ty, options)?;
         self.ownership_row(oid, relation.oid, column.number, is_identity);
@@ -203,7 +221,11 @@ impl Definer<'_> {
             O::NotNull => relation.columns[last].not_null = true,
             O::Default(expr) => {
                 if relation.columns[last].default.is_some() {
-                    bail!(SYNTAX_ERROR, "multiple default values specified for column \"{column_name}\" of table \"{}\"", relation.name);
+                    bail!(
+                        SYNTAX_ERROR,
+                        "multiple default values specified for column \"{column_name}\" of table \"{}\"",
+                        relation.name
+                    );
                 }
                 let text = self.checked_default(&relation.columns[last], expr)?;
                 relation.columns[last].default = text;
@@ -234,7 +256,9 @@ impl Definer<'_> {
             }
             O::Generated { .. } => return Err(Error::unsupported("generated columns")),
             O::Collation(name) => check_collation(name)?,
-            O::Comment(_) | O::CharacterSet(_) | O::OnUpdate(_) => return Err(not_postgresql("this column option")),
+            O::Comment(_) | O::CharacterSet(_) | O::OnUpdate(_) => {
+                return Err(not_postgresql("this column option"));
+            }
             _ => return Err(not_postgresql("this column option")),
         }
         Ok(())
@@ -264,7 +288,10 @@ impl Definer<'_> {
                 let ty = column.ty.map_or("", |ty| ty.sql_name);
                 return Err(Error::new(
                     state::DATATYPE_MISMATCH,
-                    format!("column \"{}\" is of type {ty} but default expression is of type {}", column.name, source.sql_name),
+                    format!(
+                        "column \"{}\" is of type {ty} but default expression is of type {}",
+                        column.name, source.sql_name
+                    ),
                 )
                 .with_hint("You will need to rewrite or cast the expression."));
             }
@@ -274,7 +301,12 @@ impl Definer<'_> {
     }
 
     /// GENERATED { ALWAYS | BY DEFAULT } AS IDENTITY
-    fn identity(&mut self, relation: &mut Relation, generated: ast::GeneratedAs, options: &[ast::SequenceOptions]) -> Result<()> {
+    fn identity(
+        &mut self,
+        relation: &mut Relation,
+        generated: ast::GeneratedAs,
+        options: &[ast::SequenceOptions],
+    ) -> Result<()> {
         let identity = match generated {
             ast::GeneratedAs::Always => Identity::Always,
             ast::GeneratedAs::ByDefault => Identity::ByDefault,
@@ -306,7 +338,11 @@ impl Definer<'_> {
         match constraint {
             T::PrimaryKey(_) | T::Unique(_) => keys.push(self.given_key(constraint)?),
             T::ForeignKey(key) => {
-                let columns = key.columns.iter().map(|column| self.binder().identifier(column)).collect::<Result<_>>()?;
+                let columns = key
+                    .columns
+                    .iter()
+                    .map(|column| self.binder().identifier(column))
+                    .collect::<Result<_>>()?;
                 foreign.push((key, columns));
             }
             T::Check(check) => {
@@ -354,7 +390,11 @@ impl Definer<'_> {
     /// Adds a primary key or unique constraint to a table's definition.
     pub(super) fn add_key(&mut self, relation: &mut Relation, key: &GivenKey<'_>) -> Result<Index> {
         if key.is_primary && relation.primary_key().is_some() {
-            bail!(INVALID_TABLE_DEFINITION, "multiple primary keys for table \"{}\" are not allowed", relation.name);
+            bail!(
+                INVALID_TABLE_DEFINITION,
+                "multiple primary keys for table \"{}\" are not allowed",
+                relation.name
+            );
         }
         if key.columns.len() > INDEX_KEYS_MAX {
             bail!(TOO_MANY_COLUMNS, "cannot use more than {INDEX_KEYS_MAX} columns in an index");
@@ -362,7 +402,10 @@ impl Definer<'_> {
         let mut numbers = Vec::new();
         for name in &key.columns {
             let Some(column) = relation.columns.iter_mut().find(|column| column.name == *name) else {
-                let error = Error::new(state::UNDEFINED_COLUMN, format!("column \"{name}\" named in key does not exist"));
+                let error = Error::new(
+                    state::UNDEFINED_COLUMN,
+                    format!("column \"{name}\" named in key does not exist"),
+                );
                 return Err(self.at_ident(error, key.ident));
             };
             if numbers.contains(&column.number) {
@@ -387,12 +430,20 @@ impl Definer<'_> {
         let is_rowid = key.is_primary
             && matches!(numbers.as_slice(), [only] if relation.column_numbered(*only).is_some_and(can_be_rowid));
         let oid = self.new_oid();
-        let storage_name = if is_rowid { String::new() } else { self.storage_name(relation.schema, &name, oid) };
+        let storage_name =
+            if is_rowid { String::new() } else { self.storage_name(relation.schema, &name, oid) };
         let index = Index {
             oid,
             name,
             storage_name,
-            keys: numbers.iter().map(|number| IndexKey { what: KeyOf::Column(*number), descending: false, nulls_first: false }).collect(),
+            keys: numbers
+                .iter()
+                .map(|number| IndexKey {
+                    what: KeyOf::Column(*number),
+                    descending: false,
+                    nulls_first: false,
+                })
+                .collect(),
             predicate: None,
             is_unique: true,
             is_primary: key.is_primary,
@@ -404,7 +455,13 @@ impl Definer<'_> {
     }
 
     /// Adds a CHECK constraint to a table's definition.
-    pub(super) fn add_check(&mut self, relation: &mut Relation, name: Option<String>, column: Option<&str>, condition: &ast::Expr) -> Result<Check> {
+    pub(super) fn add_check(
+        &mut self,
+        relation: &mut Relation,
+        name: Option<String>,
+        column: Option<&str>,
+        condition: &ast::Expr,
+    ) -> Result<Check> {
         let is_taken = |name: &str| {
             relation.checks.iter().any(|check| check.name == name)
                 || relation.indexes.iter().any(|index| index.constraint.is_some() && index.name == name)
@@ -412,7 +469,11 @@ impl Definer<'_> {
         };
         let name = match name {
             Some(name) if is_taken(&name) => {
-                bail!(DUPLICATE_OBJECT, "constraint \"{name}\" for relation \"{}\" already exists", relation.name)
+                bail!(
+                    DUPLICATE_OBJECT,
+                    "constraint \"{name}\" for relation \"{}\" already exists",
+                    relation.name
+                )
             }
             Some(name) => name,
             None => {
@@ -463,7 +524,10 @@ impl Definer<'_> {
         for name in &columns {
             match relation.column(name) {
                 Some(column) => numbers.push(column.number),
-                None => bail!(UNDEFINED_COLUMN, "column \"{name}\" referenced in foreign key constraint does not exist"),
+                None => bail!(
+                    UNDEFINED_COLUMN,
+                    "column \"{name}\" referenced in foreign key constraint does not exist"
+                ),
             }
         }
         let referenced = self.referenced_table(relation, &constraint.foreign_table)?;
@@ -473,19 +537,26 @@ impl Definer<'_> {
             (None, Some(name)) => name,
             (None, None) => {
                 let is_taken = |name: &str| {
-                    relation.foreign_keys.iter().any(|key| key.name == name) || relation.checks.iter().any(|check| check.name == name)
+                    relation.foreign_keys.iter().any(|key| key.name == name)
+                        || relation.checks.iter().any(|check| check.name == name)
                 };
                 naming::free_name(&relation.name, Some(&columns.join("_")), "fkey", is_taken)
             }
         };
         if relation.foreign_keys.iter().any(|key| key.name == name) {
-            bail!(DUPLICATE_OBJECT, "constraint \"{name}\" for relation \"{}\" already exists", relation.name);
+            bail!(
+                DUPLICATE_OBJECT,
+                "constraint \"{name}\" for relation \"{}\" already exists",
+                relation.name
+            );
         }
         self.check_key_types(relation, &numbers, &referenced, &referenced_columns, &name)?;
         let match_full = match constraint.match_kind {
             None | Some(ast::ConstraintReferenceMatchKind::Simple) => false,
             Some(ast::ConstraintReferenceMatchKind::Full) => true,
-            Some(ast::ConstraintReferenceMatchKind::Partial) => bail!(FEATURE_NOT_SUPPORTED, "MATCH PARTIAL not yet implemented"),
+            Some(ast::ConstraintReferenceMatchKind::Partial) => {
+                bail!(FEATURE_NOT_SUPPORTED, "MATCH PARTIAL not yet implemented")
+            }
         };
         let key = ForeignKey {
             oid: self.new_oid(),
@@ -504,7 +575,10 @@ impl Definer<'_> {
     /// The referenced table, which may be the one that is being created.
     fn referenced_table(&self, relation: &Relation, name: &ast::ObjectName) -> Result<Arc<Relation>> {
         let parsed = self.binder().object_name(name)?;
-        let same_schema = parsed.schema.as_deref().is_none_or(|schema| self.catalog().schema(schema) == Some(relation.schema));
+        let same_schema = parsed
+            .schema
+            .as_deref()
+            .is_none_or(|schema| self.catalog().schema(schema) == Some(relation.schema));
         if parsed.name == relation.name && same_schema {
             return Ok(Arc::new(relation.clone()));
         }
@@ -512,26 +586,44 @@ impl Definer<'_> {
     }
 
     /// The unique index that a foreign key points at: over the named columns, or the primary key.
-    fn referenced_key(&self, referenced: &Relation, constraint: &ast::ForeignKeyConstraint, count: usize) -> Result<(Oid, Vec<i16>)> {
+    fn referenced_key(
+        &self,
+        referenced: &Relation,
+        constraint: &ast::ForeignKeyConstraint,
+        count: usize,
+    ) -> Result<(Oid, Vec<i16>)> {
         if constraint.referred_columns.is_empty() {
             let Some(primary) = referenced.primary_key() else {
-                bail!(UNDEFINED_OBJECT, "there is no primary key for referenced table \"{}\"", referenced.name);
+                bail!(
+                    UNDEFINED_OBJECT,
+                    "there is no primary key for referenced table \"{}\"",
+                    referenced.name
+                );
             };
             let columns = primary.columns();
             if columns.len() != count {
-                bail!(INVALID_FOREIGN_KEY, "number of referencing and referenced columns for foreign key disagree");
+                bail!(
+                    INVALID_FOREIGN_KEY,
+                    "number of referencing and referenced columns for foreign key disagree"
+                );
             }
             return Ok((primary.oid, columns));
         }
         if constraint.referred_columns.len() != count {
-            bail!(INVALID_FOREIGN_KEY, "number of referencing and referenced columns for foreign key disagree");
+            bail!(
+                INVALID_FOREIGN_KEY,
+                "number of referencing and referenced columns for foreign key disagree"
+            );
         }
         let mut numbers = Vec::new();
         for ident in &constraint.referred_columns {
             let name = self.binder().identifier(ident)?;
             match referenced.column(&name) {
                 Some(column) => numbers.push(column.number),
-                None => bail!(UNDEFINED_COLUMN, "column \"{name}\" referenced in foreign key constraint does not exist"),
+                None => bail!(
+                    UNDEFINED_COLUMN,
+                    "column \"{name}\" referenced in foreign key constraint does not exist"
+                ),
             }
         }
         let mut wanted = numbers.clone();
@@ -552,14 +644,26 @@ impl Definer<'_> {
     }
 
     /// 42804 for columns that cannot be compared.
-    fn check_key_types(&self, relation: &Relation, columns: &[i16], referenced: &Relation, others: &[i16], name: &str) -> Result<()> {
+    fn check_key_types(
+        &self,
+        relation: &Relation,
+        columns: &[i16],
+        referenced: &Relation,
+        others: &[i16],
+        name: &str,
+    ) -> Result<()> {
         for (number, other) in columns.iter().zip(others) {
-            let (Some(column), Some(other)) = (relation.column_numbered(*number), referenced.column_numbered(*other)) else {
+            let (Some(column), Some(other)) =
+                (relation.column_numbered(*number), referenced.column_numbered(*other))
+            else {
                 continue;
             };
             let (Some(ty), Some(other_ty)) = (column.ty, other.ty) else { continue };
             // What is stored must be equal where the values are: so the types must store alike.
-            if ty.storage != other_ty.storage || ty.category != other_ty.category || ty.collation != other_ty.collation {
+            if ty.storage != other_ty.storage
+                || ty.category != other_ty.category
+                || ty.collation != other_ty.collation
+            {
                 return Err(Error::new(
                     state::DATATYPE_MISMATCH,
                     format!("foreign key constraint \"{name}\" cannot be implemented"),
@@ -574,9 +678,9 @@ impl Definer<'_> {
     }
 
     fn at_ident(&self, error: Error, ident: Option<&ast::Ident>) -> Error {
-        let position = ident.filter(|ident| ident.span.start.line > 0).map(|ident| {
-            crate::sql::lexical::position(self.context.source, ident.span.start)
-        });
+        let position = ident
+            .filter(|ident| ident.span.start.line > 0)
+            .map(|ident| crate::sql::lexical::position(self.context.source, ident.span.start));
         error.at(position)
     }
 
@@ -592,7 +696,9 @@ fn action(action: Option<ast::ReferentialAction>) -> Result<Action> {
         Some(ast::ReferentialAction::Restrict) => Action::Restrict,
         Some(ast::ReferentialAction::Cascade) => Action::Cascade,
         Some(ast::ReferentialAction::SetNull) => Action::SetNull,
-        Some(ast::ReferentialAction::SetDefault) => return Err(Error::unsupported("the action SET DEFAULT of foreign keys")),
+        Some(ast::ReferentialAction::SetDefault) => {
+            return Err(Error::unsupported("the action SET DEFAULT of foreign keys"));
+        }
     })
 }
 
@@ -630,7 +736,8 @@ fn check_unique(constraint: &ast::UniqueConstraint) -> Result<()> {
 /// DEFERRABLE would change when a constraint speaks.
 fn check_characteristics(characteristics: Option<&ast::ConstraintCharacteristics>) -> Result<()> {
     let Some(given) = characteristics else { return Ok(()) };
-    let is_deferred = given.deferrable == Some(true) || matches!(given.initially, Some(ast::DeferrableInitial::Deferred));
+    let is_deferred =
+        given.deferrable == Some(true) || matches!(given.initially, Some(ast::DeferrableInitial::Deferred));
     if is_deferred {
         return Err(Error::unsupported("a deferrable constraint"));
     }
@@ -644,7 +751,9 @@ fn check_characteristics(characteristics: Option<&ast::ConstraintCharacteristics
 fn identity_options(options: &[ast::SequenceOptions]) -> Result<SequenceOptions> {
     use ast::SequenceOptions as O;
     let integer = |expr: &ast::Expr| -> Result<i64> {
-        expr.to_string().parse().map_err(|_| Error::new(state::SYNTAX_ERROR, format!("syntax error at or near \"{expr}\"")))
+        expr.to_string()
+            .parse()
+            .map_err(|_| Error::new(state::SYNTAX_ERROR, format!("syntax error at or near \"{expr}\"")))
     };
     let mut parsed = SequenceOptions::default();
     for option in options {
@@ -715,7 +824,12 @@ fn check_table_options(options: &ast::CreateTableOptions) -> Result<()> {
             ast::SqlOption::Ident(ident) => ident.value.to_ascii_lowercase(),
             _ => return Err(not_postgresql("this storage parameter")),
         };
-        if name != "fillfactor" && name != "parallel_workers" && name != "user_catalog_table" && !name.starts_with("autovacuum_") && !name.starts_with("toast") {
+        if name != "fillfactor"
+            && name != "parallel_workers"
+            && name != "user_catalog_table"
+            && !name.starts_with("autovacuum_")
+            && !name.starts_with("toast")
+        {
             bail!(INVALID_PARAMETER_VALUE, "unrecognized parameter \"{name}\"");
         }
     }

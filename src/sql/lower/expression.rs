@@ -6,8 +6,7 @@ use super::{Lowerer, needed_collation};
 use crate::functions::{Body, Function, cast};
 use crate::sql::plan::Binding;
 use crate::sql::tree::{
-    Aggregate, ColumnRef, Expr, ExprKind, Frame, FrameBound, FrameUnits, Query, SortKey, Window,
-    WindowCall,
+    Aggregate, ColumnRef, Expr, ExprKind, Frame, FrameBound, FrameUnits, Query, SortKey, Window, WindowCall,
 };
 use crate::types::{Type, boolean};
 
@@ -34,7 +33,9 @@ impl Lowerer {
             K::And(parts) => self.chain(parts, " AND "),
             K::Or(parts) => self.chain(parts, " OR "),
             K::Not(arg) => self.wrapped("(NOT ", arg, ")"),
-            K::IsNull { arg, negated } => self.wrapped("(", arg, if *negated { " IS NOT NULL)" } else { " IS NULL)" }),
+            K::IsNull { arg, negated } => {
+                self.wrapped("(", arg, if *negated { " IS NOT NULL)" } else { " IS NULL)" })
+            }
             K::IsTruth { arg, truth, negated } => self.is_truth(arg, *truth, *negated),
             K::Distinct { left, right, negated } => {
                 let operator = if *negated { " IS " } else { " IS NOT " };
@@ -285,7 +286,14 @@ impl Lowerer {
     }
 
     /// SQLite's name of an aggregate or window function, and its arguments.
-    fn named_call(&mut self, function: &Function, args: &[Expr], distinct: bool, order_by: &[SortKey], sliding: bool) {
+    fn named_call(
+        &mut self,
+        function: &Function,
+        args: &[Expr],
+        distinct: bool,
+        order_by: &[SortKey],
+        sliding: bool,
+    ) {
         match function.body {
             Body::Native(template) => {
                 let (name, inner) = template.split_once('(').unwrap_or((template, ")"));
@@ -301,7 +309,10 @@ impl Lowerer {
                 let suffix = if sliding { "_sliding" } else { "" };
                 self.name(&format!("{}{suffix}", function.symbol()));
                 self.put(if distinct { "(DISTINCT " } else { "(" });
-                self.list(args, |lowerer, arg| if distinct { lowerer.collated(arg) } else { lowerer.expr(arg) });
+                self.list(
+                    args,
+                    |lowerer, arg| if distinct { lowerer.collated(arg) } else { lowerer.expr(arg) },
+                );
             }
         }
         self.order_by(order_by);

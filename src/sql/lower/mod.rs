@@ -38,7 +38,15 @@ pub(super) struct Lowerer {
 
 impl Lowerer {
     fn new(inlines: bool) -> Lowerer {
-        Lowerer { sql: String::new(), bindings: Vec::new(), inlines, constants: 0, bare: None, renamed: None, substitutes: Vec::new() }
+        Lowerer {
+            sql: String::new(),
+            bindings: Vec::new(),
+            inlines,
+            constants: 0,
+            bare: None,
+            renamed: None,
+            substitutes: Vec::new(),
+        }
     }
 
     fn put(&mut self, text: &str) {
@@ -142,7 +150,9 @@ fn push_literal(out: &mut String, value: &Datum) {
         Datum::Integer(value) => {
             let _ = write!(out, "{value}");
         }
-        Datum::Real(value) if value.is_infinite() => out.push_str(if *value > 0.0 { "9e999" } else { "-9e999" }),
+        Datum::Real(value) if value.is_infinite() => {
+            out.push_str(if *value > 0.0 { "9e999" } else { "-9e999" })
+        }
         Datum::Real(value) => {
             // With an exponent it is a real in SQLite's eyes, too.
             let _ = write!(out, "{value:e}");

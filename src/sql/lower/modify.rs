@@ -20,7 +20,10 @@ pub(in crate::sql) fn insert(insert: &Insert) -> Modify {
 }
 
 fn modify_of_insert(insert: &Insert, source: Option<SqliteStatement>, statement: SqliteStatement) -> Modify {
-    let upserts = insert.conflict.as_ref().is_some_and(|conflict| matches!(conflict.action, ConflictAction::Update { .. }));
+    let upserts = insert
+        .conflict
+        .as_ref()
+        .is_some_and(|conflict| matches!(conflict.action, ConflictAction::Update { .. }));
     Modify {
         kind: ModifyKind::Insert,
         relation: insert.target.relation.clone(),
@@ -249,7 +252,9 @@ impl Lowerer {
                     lowerer.put("(");
                     for (number, (place, value)) in insert.columns.iter().zip(row).enumerate() {
                         lowerer.put(if number > 0 { ", " } else { "" });
-                        lowerer.required(Some(*place) == rowid && value.is_nullable(), |lowerer| lowerer.expr(value));
+                        lowerer.required(Some(*place) == rowid && value.is_nullable(), |lowerer| {
+                            lowerer.expr(value)
+                        });
                     }
                     lowerer.put(")");
                 });
@@ -258,10 +263,12 @@ impl Lowerer {
                 self.put(" SELECT ");
                 for (number, place) in insert.columns.iter().enumerate() {
                     self.put(if number > 0 { ", " } else { "" });
-                    self.required(Some(*place) == rowid, |lowerer| match values.get(number.wrapping_sub(query.columns.len())) {
-                        Some(value) => lowerer.expr(value),
-                        None => {
-                            let _ = write!(lowerer.sql, "column{}", number + 1);
+                    self.required(Some(*place) == rowid, |lowerer| {
+                        match values.get(number.wrapping_sub(query.columns.len())) {
+                            Some(value) => lowerer.expr(value),
+                            None => {
+                                let _ = write!(lowerer.sql, "column{}", number + 1);
+                            }
                         }
                     });
                 }
@@ -311,7 +318,8 @@ impl Lowerer {
                 self.list(sets, |lowerer, (place, expr)| {
                     lowerer.name(&target.relation.columns[*place].storage_name);
                     lowerer.put(" = ");
-                    lowerer.required(Some(*place) == rowid && expr.is_nullable(), |lowerer| lowerer.expr(expr));
+                    lowerer
+                        .required(Some(*place) == rowid && expr.is_nullable(), |lowerer| lowerer.expr(expr));
                 });
                 self.filter_clause(filter.as_ref());
             }
@@ -320,7 +328,8 @@ impl Lowerer {
 
     /// The columns of a unique index, with the collations by which SQLite recognises it.
     fn arbiter(&mut self, index: &Index, relation: &Relation) {
-        let columns: Vec<_> = index.columns().into_iter().filter_map(|number| relation.column_numbered(number)).collect();
+        let columns: Vec<_> =
+            index.columns().into_iter().filter_map(|number| relation.column_numbered(number)).collect();
         self.list(&columns, |lowerer, column| lowerer.name(&column.storage_name));
     }
 

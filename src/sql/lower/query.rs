@@ -6,7 +6,8 @@ use std::fmt::Write;
 use super::{Lowerer, needed_collation};
 use crate::catalog::RelationKind;
 use crate::sql::tree::{
-    Body, Cte, Expr, ExprKind, From, JoinKind, OrderBy, OrderKey, Query, Select, SetOperation, SortKey, Window,
+    Body, Cte, Expr, ExprKind, From, JoinKind, OrderBy, OrderKey, Query, Select, SetOperation, SortKey,
+    Window,
 };
 
 impl Lowerer {
@@ -86,7 +87,11 @@ impl Lowerer {
             if place > 0 {
                 self.put(", ");
             }
-            if compared { self.collated(target) } else { self.expr(target) }
+            if compared {
+                self.collated(target)
+            } else {
+                self.expr(target)
+            }
             if named {
                 let _ = write!(self.sql, " AS column{}", place + 1);
             }
@@ -194,14 +199,19 @@ impl Lowerer {
     /// A side of a set operation. SQLite takes no parentheses there and knows no precedence, so only a
     /// chain on the left side stands as it is.
     fn operand(&mut self, query: &Query, named: bool, is_left: bool, compared: bool) {
-        let is_plain = query.order_by.is_empty() && query.limit.is_none() && query.offset.is_none() && query.ctes.is_empty();
+        let is_plain = query.order_by.is_empty()
+            && query.limit.is_none()
+            && query.offset.is_none()
+            && query.ctes.is_empty();
         match &query.body {
             Body::Select(select) if is_plain && select.distinct_on.is_empty() => {
                 self.put(if select.distinct { "SELECT DISTINCT " } else { "SELECT " });
                 self.targets(&select.targets, named, compared || select.distinct);
                 self.select_tail(select);
             }
-            Body::Set { operation, all, left, right } if is_plain && is_left && (!*all || *operation == SetOperation::Union) => {
+            Body::Set { operation, all, left, right }
+                if is_plain && is_left && (!*all || *operation == SetOperation::Union) =>
+            {
                 self.set(*operation, *all, left, right, named);
             }
             _ => self.wrapped_operand(query, compared),
@@ -327,7 +337,8 @@ impl Lowerer {
             let _ = write!(self.sql, " AS key{}", place + 1);
         }
         self.put(", ");
-        let window = Window { partition_by: select.distinct_on.clone(), order_by: order.clone(), frame: None };
+        let window =
+            Window { partition_by: select.distinct_on.clone(), order_by: order.clone(), frame: None };
         self.row_number(&window);
         self.put(" AS place");
         self.select_tail(select);
