@@ -24,7 +24,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 pub use crate::storage::{CancelToken, Cursor, Fill, MemoryRelations, Reader, Spool};
 pub use connection::Connection;
-pub use consensus::{Consensus, Local, Replicated};
+pub use consensus::{Consensus, Local, Outcome, Replicated};
 pub use copy::CopyIn;
 pub use modify::{Rows, Spooler};
 pub use transaction::{Patience, Refusal, SequenceValues, Surroundings, Transaction};

@@ -34,7 +34,7 @@ pub struct Surroundings<'a> {
 
 impl<'a> Surroundings<'a> {
     /// For a statement on a reader.
-    pub fn on_reader(&self) -> crate::storage::Execution<'a> {
+    pub fn on_reader(&self) -> Execution<'a> {
         Execution {
             env: self.env,
             cancel: self.cancel,
@@ -164,10 +164,6 @@ impl Transaction {
     /// The sequences.
     pub fn sequences(&self) -> SequenceValues {
         SequenceValues(self.database.clone())
-    }
-
-    pub(super) fn database(&self) -> &Arc<Database> {
-        &self.database
     }
 
     /// Runs one statement on the writer, again if it stepped aside for readers.

@@ -120,7 +120,7 @@ impl<const AVERAGE: bool> Aggregate for Intervals<AVERAGE> {
     fn step(&mut self, args: &[DatumRef<'_>]) -> Result<()> {
         if let DatumRef::Text(value) = args[0] {
             self.count += 1;
-            self.sum = self.sum.add(Interval::from_stored(value))?;
+            self.sum = self.sum.plus(Interval::from_stored(value))?;
         }
         Ok(())
     }

@@ -193,11 +193,11 @@ fn time_subtract(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
 }
 
 fn interval_add(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
-    Ok(span(args[0]).add(span(args[1]))?.to_datum())
+    Ok(span(args[0]).plus(span(args[1]))?.to_datum())
 }
 
 fn interval_subtract(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
-    Ok(span(args[0]).add(span(args[1]).negate()?)?.to_datum())
+    Ok(span(args[0]).plus(span(args[1]).negate()?)?.to_datum())
 }
 
 fn interval_negate(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {

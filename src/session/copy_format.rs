@@ -21,7 +21,6 @@ pub(super) struct Lines {
     escaped: bool,
     /// Whether `\.` came: what follows is ignored.
     has_ended: bool,
-    number: u64,
 }
 
 impl Lines {
@@ -36,13 +35,7 @@ impl Lines {
             inside: false,
             escaped: false,
             has_ended: false,
-            number: 0,
         }
-    }
-
-    /// The number of the line that was given last, from 1.
-    pub(super) fn number(&self) -> u64 {
-        self.number
     }
 
     /// Takes data. 54000 for a line that is too long.
@@ -90,7 +83,6 @@ impl Lines {
     }
 
     fn line(&mut self, range: std::ops::Range<usize>) -> Option<&[u8]> {
-        self.number += 1;
         let line = &self.buffer[range];
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if line == b"\\." {

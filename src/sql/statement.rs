@@ -71,7 +71,7 @@ pub enum Statement {
         /// Its name.
         name: String,
         /// The declared types of its first parameters.
-        types: Vec<ast::DataType>,
+        types: Vec<DataType>,
         /// What it prepares, and its text.
         statement: Box<Parsed>,
     },
@@ -80,7 +80,7 @@ pub enum Statement {
         /// Its name.
         name: String,
         /// The parameters' values.
-        arguments: Vec<ast::Expr>,
+        arguments: Vec<Expr>,
     },
     /// DEALLOCATE name, DEALLOCATE ALL.
     Deallocate(Option<String>),

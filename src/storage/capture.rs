@@ -161,7 +161,7 @@ impl Row<'_> {
         unsafe { sqlite3_preupdate_count(self.connection) as usize }
     }
 
-    fn old(&self, column: usize) -> DatumRef<'_> {
+    fn before(&self, column: usize) -> DatumRef<'_> {
         let mut value = std::ptr::null_mut();
         // SAFETY: called from the hook of an UPDATE or DELETE; the value lives as long as the hook runs.
         unsafe {
@@ -172,7 +172,7 @@ impl Row<'_> {
         }
     }
 
-    fn new(&self, column: usize) -> DatumRef<'_> {
+    fn after(&self, column: usize) -> DatumRef<'_> {
         let mut value = std::ptr::null_mut();
         // SAFETY: called from the hook of an INSERT or UPDATE; the value lives as long as the hook runs.
         unsafe {
@@ -201,14 +201,14 @@ impl Captured {
                 self.list.push_insert(
                     row.table,
                     row.new_rowid,
-                    (0..count).map(|column| row.new(column)),
+                    (0..count).map(|column| row.after(column)),
                     &self.spill,
                 )
             }
             ffi::SQLITE_DELETE => self.list.push_delete(
                 row.table,
                 row.old_rowid,
-                (0..count).map(|column| row.old(column)),
+                (0..count).map(|column| row.before(column)),
                 &self.spill,
             ),
             _ => self.take_update(row, count),
@@ -217,7 +217,7 @@ impl Captured {
 
     fn take_update(&mut self, row: &Row<'_>, count: usize) -> Result<()> {
         self.touch(row.old_rowid)?;
-        let pairs = (0..count).map(|column| (column, row.old(column), row.new(column)));
+        let pairs = (0..count).map(|column| (column, row.before(column), row.after(column)));
         let columns: Vec<_> = pairs.filter(|(_, old, new)| !is_same(*old, *new)).collect();
         if columns.is_empty() && row.old_rowid == row.new_rowid {
             return Ok(());

@@ -72,7 +72,7 @@ impl Interval {
     }
 
     /// The sum of each field.
-    pub fn add(self, other: Interval) -> Result<Interval> {
+    pub fn plus(self, other: Interval) -> Result<Interval> {
         let sum = || {
             Some(Interval {
                 months: self.months.checked_add(other.months)?,

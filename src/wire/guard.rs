@@ -52,7 +52,7 @@ pub fn check_startup(packet: &[u8]) -> Result<()> {
     }
     let strings = strings.strip_suffix(b"\0").ok_or_else(invalid)?;
     let parts: Vec<&[u8]> = strings.split(|byte| *byte == 0).collect();
-    if parts.len() % 2 != 0 || parts.iter().step_by(2).any(|name| name.is_empty()) {
+    if !parts.len().is_multiple_of(2) || parts.iter().step_by(2).any(|name| name.is_empty()) {
         return Err(invalid());
     }
     parts.into_iter().try_for_each(|part| text::from_utf8(part).map(|_| ()).map_err(Error::into_fatal))

@@ -13,7 +13,7 @@ const POSTGRES: &str = "QUORATE_TEST_POSTGRES";
 
 pub enum Target {
     Quorate { process: Process, _directory: tempfile::TempDir },
-    Postgres(Config),
+    Postgres(Box<Config>),
 }
 
 impl Target {
@@ -26,7 +26,7 @@ impl Target {
     /// `None` if no PostgreSQL is named: then the test says so and passes.
     pub fn postgres() -> Option<Target> {
         match std::env::var(POSTGRES) {
-            Ok(config) => Some(Target::Postgres(config.parse().unwrap())),
+            Ok(config) => Some(Target::Postgres(Box::new(config.parse().unwrap()))),
             Err(_) => {
                 println!("skipped: {POSTGRES} names no PostgreSQL");
                 None
@@ -46,7 +46,7 @@ impl Target {
                 config.host("127.0.0.1").port(process.port).user("postgres");
                 config
             }
-            Target::Postgres(config) => config.clone(),
+            Target::Postgres(config) => (**config).clone(),
         };
         config.dbname(database);
         config

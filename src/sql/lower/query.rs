@@ -130,12 +130,12 @@ impl Lowerer {
             // SQLite binds commas as tightly as JOIN.
             let nested = !alone && matches!(item, From::Join { .. });
             lowerer.put(if nested { "(" } else { "" });
-            lowerer.from_item(item);
+            lowerer.table_item(item);
             lowerer.put(if nested { ")" } else { "" });
         });
     }
 
-    fn from_item(&mut self, item: &From) {
+    fn table_item(&mut self, item: &From) {
         match item {
             From::Table { alias, relation } => {
                 debug_assert!(relation.kind != RelationKind::Index);
@@ -167,7 +167,7 @@ impl Lowerer {
     }
 
     fn join(&mut self, kind: JoinKind, left: &From, right: &From, condition: Option<&Expr>) {
-        self.from_item(left);
+        self.table_item(left);
         self.put(match kind {
             JoinKind::Inner => " JOIN ",
             JoinKind::Left => " LEFT JOIN ",
@@ -176,7 +176,7 @@ impl Lowerer {
         });
         let nested = matches!(right, From::Join { .. });
         self.put(if nested { "(" } else { "" });
-        self.from_item(right);
+        self.table_item(right);
         self.put(if nested { ")" } else { "" });
         if let Some(condition) = condition {
             self.put(" ON ");
