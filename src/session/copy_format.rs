@@ -57,6 +57,9 @@ impl Lines {
 
     /// The next whole line, without its end.
     pub(super) fn next(&mut self) -> Option<&[u8]> {
+        if !self.is_csv && !self.escaped {
+            self.skip_plain();
+        }
         while self.seen < self.buffer.len() {
             let byte = self.buffer[self.seen];
             self.seen += 1;
@@ -68,6 +71,12 @@ impl Lines {
             self.note(byte);
         }
         None
+    }
+
+    /// Goes on to the next byte that means anything in the text format.
+    fn skip_plain(&mut self) {
+        let rest = &self.buffer[self.seen..];
+        self.seen += rest.iter().position(|byte| matches!(byte, b'\n' | b'\\')).unwrap_or(rest.len());
     }
 
     fn note(&mut self, byte: u8) {
@@ -145,6 +154,9 @@ impl Fields {
     }
 
     fn split_text(&mut self, line: &[u8], options: &CopyOptions) {
+        if !line.contains(&b'\\') && !options.null.is_empty() {
+            return self.split_plain(line, options);
+        }
         let mut start = 0;
         let mut at = 0;
         while at <= line.len() {
@@ -165,6 +177,17 @@ impl Fields {
         if start <= line.len() && at > line.len() + 1 {
             self.unescape(&line[start..]);
             self.end(false);
+        }
+    }
+
+    /// A line without a backslash.
+    fn split_plain(&mut self, line: &[u8], options: &CopyOptions) {
+        for raw in line.split(|byte| *byte == options.delimiter) {
+            let is_null = raw == options.null.as_bytes();
+            if !is_null {
+                self.bytes.extend_from_slice(raw);
+            }
+            self.end(is_null);
         }
     }
 

@@ -51,6 +51,9 @@ pub fn today(format: &Format) -> i64 {
 }
 
 fn input(text: &str, format: &Format) -> Result<Datum> {
+    if let Some((days, None)) = datetime_input::iso(text) {
+        return Ok(Datum::Integer(days));
+    }
     let parsed = datetime_input::parse(text, format).map_err(|refusal| refusal.into_error(text, "date"))?;
     let days = match (parsed.special, parsed.date) {
         (Some(Special::Infinity), None) => return Ok(Datum::Integer(INFINITY)),

@@ -1,7 +1,7 @@
 //! Reads dates and times in the many forms PostgreSQL reads them (its ParseDateTime and
 //! DecodeDateTime, src/backend/utils/adt/datetime.c).
 
-use super::calendar::{Civil, DAY_US, HOUR_US, MINUTE_US, MONTHS, SECOND_US, WEEKDAYS, days_of_month};
+use super::calendar::{Civil, DAY_US, HOUR_US, MINUTE_US, MONTHS, SECOND_US, WEEKDAYS, days_from_civil, days_of_month};
 use super::timezone::{abbreviation, parse_offset};
 use super::{DateOrder, Format, TimeZone};
 use crate::error::{Error, SqlState, state};
@@ -495,6 +495,41 @@ fn clock_time(text: &str) -> Result<i64, Refusal> {
         }
         _ => Err(Refusal::BadFormat),
     }
+}
+
+/// Reads `YYYY-MM-DD` and `YYYY-MM-DD HH:MM:SS[.ffffff]`, which mean the same under every DateStyle:
+/// days, and microseconds of the day if a time is given. `None` for everything else, valid or not.
+pub(crate) fn iso(text: &str) -> Option<(i64, Option<i64>)> {
+    let bytes = text.as_bytes();
+    let number = |range: std::ops::Range<usize>| {
+        let digits = bytes.get(range)?;
+        digits.iter().try_fold(0i64, |value, byte| byte.is_ascii_digit().then(|| value * 10 + i64::from(byte - b'0')))
+    };
+    let has = |place: usize, byte: u8| bytes.get(place) == Some(&byte);
+    if !has(4, b'-') || !has(7, b'-') {
+        return None;
+    }
+    let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
+    if year == 0 || !(1..=12).contains(&month) || day < 1 || day > days_of_month(year, month) {
+        return None;
+    }
+    let days = days_from_civil(Civil { year, month, day });
+    if bytes.len() == 10 {
+        return Some((days, None));
+    }
+    if !has(10, b' ') || !has(13, b':') || !has(16, b':') {
+        return None;
+    }
+    let (hour, minute, second) = (number(11..13)?, number(14..16)?, number(17..19)?);
+    if hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let fraction = match bytes.len() {
+        19 => 0,
+        length @ 21..=26 if has(19, b'.') => number(20..length)? * 10i64.pow(26 - length as u32),
+        _ => return None,
+    };
+    Some((days, Some(((hour * 60 + minute) * 60 + second) * SECOND_US + fraction)))
 }
 
 /// Digits after the point as microseconds, rounded.

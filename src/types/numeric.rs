@@ -11,7 +11,7 @@ use num_integer::Integer;
 use num_traits::{Signed, ToPrimitive, Zero};
 
 use super::typmod::HEADER;
-use super::{Category, Datum, DatumRef, Storage, Type, Typmod};
+use super::{Category, Datum, DatumRef, Format, Storage, Type, Typmod};
 use crate::bail;
 use crate::error::{Error, Result, state};
 
@@ -38,12 +38,35 @@ pub const NUMERIC: Type = Type {
     storage: Storage::Text,
     collation: Some("numeric"),
     comparable: true,
-    input: |text, _| Ok(Datum::Text(Numeric::parse(text)?.to_string())),
+    input,
     output: |value, _, out| out.extend_from_slice(value.text().as_bytes()),
     receive,
     send,
     typmod: Some(&Typmod { input: typmod_input, output: typmod_output, apply }),
 };
+
+fn input(text: &str, _: &Format) -> Result<Datum> {
+    if shape(text).is_some() {
+        return Ok(Datum::text(text));
+    }
+    Ok(Datum::Text(Numeric::parse(text)?.to_string()))
+}
+
+/// The digits before and after the point of a text that is already in the stored form, if it is a plain
+/// short number: such, which are most, need no arithmetic to be read.
+fn shape(text: &str) -> Option<(i64, i64)> {
+    const BYTES_MAX: usize = 100;
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let (whole, fraction) = digits.split_once('.').map_or((digits, None), |(whole, fraction)| (whole, Some(fraction)));
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let is_plain = text.len() <= BYTES_MAX
+        && is_number(whole)
+        && fraction.is_none_or(is_number)
+        && (whole == "0" || !whole.starts_with('0'))
+        && (digits.len() == text.len() || digits.bytes().any(|byte| matches!(byte, b'1'..=b'9')));
+    let whole_digits = if whole == "0" { 0 } else { whole.len() as i64 };
+    is_plain.then_some((whole_digits, fraction.map_or(0, str::len) as i64))
+}
 
 /// A numeric value.
 #[derive(Clone, PartialEq, Debug)]
@@ -559,6 +582,9 @@ fn typmod_output(typmod: i32) -> String {
 fn apply(value: DatumRef<'_>, typmod: i32, _: bool) -> Result<Datum> {
     let DatumRef::Text(text) = value else { return Ok(Datum::Null) };
     let (precision, scale) = split_typmod(typmod);
+    if shape(text).is_some_and(|(whole, fraction)| fraction == scale && whole <= precision - scale) {
+        return Ok(value.to_owned());
+    }
     let rounded = match Numeric::from_stored(text) {
         Numeric::NaN => return Ok(value.to_owned()),
         Numeric::Finite(decimal) => decimal.round(scale),
@@ -704,8 +730,13 @@ mod tests {
             ("  +7 ", "7"),
             ("-inf", "-Infinity"),
             ("000123", "123"),
+            ("-0", "0"),
+            ("0.10", "0.10"),
+            ("-12.30", "-12.30"),
+            ("00.5", "0.5"),
         ] {
             assert_eq!(number(text).to_string(), stored, "{text}");
+            assert_eq!(NUMERIC.from_text(text, -1, &Format::default()).unwrap(), Datum::text(stored), "{text}");
         }
         assert_eq!(Numeric::parse("1..2").unwrap_err().sqlstate().0, "22P02");
         assert_eq!(Numeric::parse("1e200000").unwrap_err().message(), "value overflows numeric format");

@@ -72,6 +72,9 @@ pub fn out_of_range() -> Error {
 }
 
 fn input(text: &str, format: &Format) -> Result<Datum> {
+    if let Some((days, time_us)) = datetime_input::iso(text) {
+        return Ok(Datum::Integer(days * DAY_US + time_us.unwrap_or(0)));
+    }
     let refuse = |refusal: Refusal| refusal.into_error(text, "timestamp");
     let parsed = datetime_input::parse(text, format).map_err(refuse)?;
     let offset = i64::from(format.time_zone.offset_at(format.now_us)) * SECOND_US;

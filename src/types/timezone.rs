@@ -88,7 +88,9 @@ impl TimeZone {
         if let Some(offset) = abbreviation(name) {
             return TimeZone::fixed_named(name, offset);
         }
-        let letters = name.trim_start_matches(|c: char| c.is_ascii_alphabetic());
+        // POSIX: letters, or anything between < and >, before the offset.
+        let quoted = name.strip_prefix('<').and_then(|rest| rest.split_once('>')).map(|(_, offset)| offset);
+        let letters = quoted.unwrap_or_else(|| name.trim_start_matches(|c: char| c.is_ascii_alphabetic()));
         let west = parse_offset(letters)?;
         TimeZone::fixed_named(name, -west)
     }
