@@ -3,6 +3,7 @@
 use super::{Env, Function, Operator, native, operator, scalar};
 use crate::bail;
 use crate::error::{Error, Result, state};
+use crate::types::boolean::BOOL;
 use crate::types::float::{FLOAT4, FLOAT8, datum};
 use crate::types::numeric::division_by_zero;
 use crate::types::{Datum, DatumRef, Type};
@@ -198,6 +199,8 @@ fn pi(_: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
 const ONE: &[&Type] = &[&FLOAT8];
 const TWO: &[&Type] = &[&FLOAT8, &FLOAT8];
 const SINGLES: &[&Type] = &[&FLOAT4, &FLOAT4];
+const SINGLE_DOUBLE: &[&Type] = &[&FLOAT4, &FLOAT8];
+const DOUBLE_SINGLE: &[&Type] = &[&FLOAT8, &FLOAT4];
 
 pub(super) const FUNCTIONS: &[Function] = &[
     scalar(1394, "abs", &[&FLOAT4], &FLOAT4, absolute),
@@ -241,6 +244,26 @@ pub(super) const OPERATORS: &[Operator] = &[
     operator(594, "*", scalar(216, "float8mul", TWO, &FLOAT8, multiply::<false>)),
     operator(588, "/", scalar(203, "float4div", SINGLES, &FLOAT4, divide::<true>)),
     operator(593, "/", scalar(217, "float8div", TWO, &FLOAT8, divide::<false>)),
+    operator(1116, "+", scalar(281, "float48pl", SINGLE_DOUBLE, &FLOAT8, add::<false>)),
+    operator(1117, "-", scalar(282, "float48mi", SINGLE_DOUBLE, &FLOAT8, subtract::<false>)),
+    operator(1118, "/", scalar(280, "float48div", SINGLE_DOUBLE, &FLOAT8, divide::<false>)),
+    operator(1119, "*", scalar(279, "float48mul", SINGLE_DOUBLE, &FLOAT8, multiply::<false>)),
+    operator(1126, "+", scalar(285, "float84pl", DOUBLE_SINGLE, &FLOAT8, add::<false>)),
+    operator(1127, "-", scalar(286, "float84mi", DOUBLE_SINGLE, &FLOAT8, subtract::<false>)),
+    operator(1128, "/", scalar(284, "float84div", DOUBLE_SINGLE, &FLOAT8, divide::<false>)),
+    operator(1129, "*", scalar(283, "float84mul", DOUBLE_SINGLE, &FLOAT8, multiply::<false>)),
+    operator(1120, "=", native(299, "float48eq", SINGLE_DOUBLE, &BOOL, "{0} = {1}")),
+    operator(1121, "<>", native(300, "float48ne", SINGLE_DOUBLE, &BOOL, "{0} <> {1}")),
+    operator(1122, "<", native(301, "float48lt", SINGLE_DOUBLE, &BOOL, "{0} < {1}")),
+    operator(1123, ">", native(303, "float48gt", SINGLE_DOUBLE, &BOOL, "{0} > {1}")),
+    operator(1124, "<=", native(302, "float48le", SINGLE_DOUBLE, &BOOL, "{0} <= {1}")),
+    operator(1125, ">=", native(304, "float48ge", SINGLE_DOUBLE, &BOOL, "{0} >= {1}")),
+    operator(1130, "=", native(305, "float84eq", DOUBLE_SINGLE, &BOOL, "{0} = {1}")),
+    operator(1131, "<>", native(306, "float84ne", DOUBLE_SINGLE, &BOOL, "{0} <> {1}")),
+    operator(1132, "<", native(307, "float84lt", DOUBLE_SINGLE, &BOOL, "{0} < {1}")),
+    operator(1133, ">", native(309, "float84gt", DOUBLE_SINGLE, &BOOL, "{0} > {1}")),
+    operator(1134, "<=", native(308, "float84le", DOUBLE_SINGLE, &BOOL, "{0} <= {1}")),
+    operator(1135, ">=", native(310, "float84ge", DOUBLE_SINGLE, &BOOL, "{0} >= {1}")),
     operator(965, "^", scalar(232, "dpow", TWO, &FLOAT8, power)),
     operator(1919, "+", native(1913, "float4up", &[&FLOAT4], &FLOAT4, "{0}")),
     operator(1920, "+", native(1914, "float8up", ONE, &FLOAT8, "{0}")),

@@ -13,6 +13,8 @@ pub mod lexical;
 mod lower;
 mod parse;
 pub mod plan;
+#[cfg(test)]
+mod script_tests;
 pub mod statement;
 mod tree;
 mod utility;

@@ -66,7 +66,6 @@ pub(super) enum ExprKind {
     Coalesce(Vec<Expr>),
     /// The first argument unless it equals the second, under the type in which they are compared.
     NullIf {
-        value: Box<Expr>,
         left: Box<Expr>,
         right: Box<Expr>,
     },
@@ -133,7 +132,7 @@ impl PartialEq for ExprKind {
                 K::Distinct { left: c, right: d, negated: m },
             ) => a == c && b == d && n == m,
             (K::Case { whens: a, otherwise: b }, K::Case { whens: c, otherwise: d }) => a == c && b == d,
-            (K::NullIf { left: a, right: b, .. }, K::NullIf { left: c, right: d, .. }) => a == c && b == d,
+            (K::NullIf { left: a, right: b }, K::NullIf { left: c, right: d }) => a == c && b == d,
             (K::InList { left: a, list: b, negated: n }, K::InList { left: c, list: d, negated: m }) => {
                 a == c && b == d && n == m
             }
@@ -436,7 +435,7 @@ impl Expr {
             K::Input(arg) | K::Output(arg) | K::Relabel(arg) | K::Not(arg) => each(arg),
             K::Typmod { arg, .. } | K::IsNull { arg, .. } | K::IsTruth { arg, .. } => each(arg),
             K::Distinct { left, right, .. } => [left, right].into_iter().for_each(|arg| each(arg)),
-            K::NullIf { value, left, right } => [value, left, right].into_iter().for_each(|arg| each(arg)),
+            K::NullIf { left, right } => [left, right].into_iter().for_each(|arg| each(arg)),
             K::Case { whens, otherwise } => {
                 for (condition, result) in whens {
                     each(condition);

@@ -440,13 +440,11 @@ impl Binder<'_> {
         let [first, second] = args else { bail!(SYNTAX_ERROR, "syntax error at or near \")\"") };
         let (first, second) = (self.expr(first, place)?, self.expr(second, place)?);
         let function = &resolve::operator("=", Some(first.ty), second.ty)?.function;
-        let left = self.coerce(first.clone(), function.args[0], NO_TYPMOD, Purpose::Implicit)?;
+        let left = self.coerce(first, function.args[0], NO_TYPMOD, Purpose::Implicit)?;
         let right = self.coerce(second, function.args[1], NO_TYPMOD, Purpose::Implicit)?;
-        // The result is the first argument as it was, unless it had no type.
-        let value = if first.is_unknown() { left.clone() } else { first };
-        let (ty, typmod) = (value.ty, value.typmod);
-        let kind = ExprKind::NullIf { value: Box::new(value), left: Box::new(left), right: Box::new(right) };
-        Ok(Expr::new(kind, ty).with_typmod(typmod))
+        // The result is the first argument of the comparison, promoted as that needs it.
+        let ty = left.ty;
+        Ok(Expr::new(ExprKind::NullIf { left: Box::new(left), right: Box::new(right) }, ty))
     }
 
     fn type_of(&mut self, args: &[&ast::Expr], place: Place<'_>) -> Result<Expr> {

@@ -43,10 +43,10 @@ impl Lowerer {
             }
             K::Case { whens, otherwise } => self.case(whens, otherwise),
             K::Coalesce(args) => self.coalesce(args),
-            K::NullIf { value, left, right } => {
+            K::NullIf { left, right } => {
                 self.put("(CASE WHEN ");
                 self.comparison(left, " = ", right);
-                self.wrapped(" THEN NULL ELSE ", value, " END)");
+                self.wrapped(" THEN NULL ELSE ", left, " END)");
             }
             K::Greatest(args) => self.extreme("max", args),
             K::Least(args) => self.extreme("min", args),
