@@ -48,6 +48,16 @@ impl Engine {
         Arc::new(Engine { databases, consensus, connections: Mutex::new(HashMap::new()) })
     }
 
+    /// An engine on files of its own, without a log, for tests of the layers above.
+    #[cfg(test)]
+    pub(crate) fn without_log(path: &std::path::Path) -> Arc<Engine> {
+        let directory = crate::storage::DataDirectory::open(path).expect("a directory for a test");
+        let databases =
+            Databases::open(directory, Arc::new(crate::telemetry::SystemRandom)).expect("new files");
+        let databases = Arc::new(databases);
+        Engine::new(databases.clone(), Arc::new(Local::new(databases)))
+    }
+
     /// Runs for the engine's life: takes transactions to the log, and commits applied ones to the files.
     pub async fn run(self: Arc<Self>) {
         tokio::join!(proposer::run(&self.databases, &*self.consensus), self.databases.settle_in_background());

@@ -270,25 +270,39 @@ impl RaftNode {
         }
     }
 
-    /// Runs for the node's life: checkpoints, and purges the log when it has grown.
+    /// Runs for the node's life: checkpoints, and purges the log when it has grown. Side by side: a purge
+    /// that waited for checkpoints would let the log grow under load.
     pub async fn maintain(&self) {
-        loop {
-            tokio::time::sleep(MAINTENANCE_INTERVAL).await;
-            if let Err(error) = self.maintain_once().await {
-                telemetry::warn!("the log could not be purged: {error}");
+        let checkpoints = async {
+            loop {
+                tokio::time::sleep(MAINTENANCE_INTERVAL).await;
+                if let Err(error) = self.databases.checkpoint_if_due().await {
+                    telemetry::warn!("a checkpoint failed: {error}");
+                }
             }
-        }
+        };
+        let purges = async {
+            loop {
+                tokio::time::sleep(MAINTENANCE_INTERVAL).await;
+                if self.log.disk_bytes() >= self.options.log_bytes_max
+                    && let Err(error) = self.purge().await
+                {
+                    telemetry::warn!("the log could not be purged: {error}");
+                }
+            }
+        };
+        tokio::join!(checkpoints, purges);
     }
 
-    async fn maintain_once(&self) -> Result<()> {
-        self.databases.checkpoint_if_due().await?;
-        if self.log.disk_bytes() < self.options.log_bytes_max {
+    async fn purge(&self) -> Result<()> {
+        let before = self.raft.metrics().borrow_watched().snapshot.as_ref().map(log_id);
+        let reached = self.databases.flush().await?;
+        if Some(reached) <= before {
+            // A large transaction is under way: there is nothing more to purge yet.
             return Ok(());
         }
-        let before = self.databases.floor();
         self.raft.trigger().snapshot().await.map_err(|error| stopped(&error))?;
-        let floor = self.wait_for_floor(before).await;
-        if let Some(floor) = floor {
+        if let Some(floor) = self.wait_for_floor(before).await {
             self.raft.trigger().purge_log(floor.index).await.map_err(|error| stopped(&error))?;
             telemetry::debug!("the log is purged up to entry {}", floor.index);
         }

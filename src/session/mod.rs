@@ -16,6 +16,8 @@ mod prepared;
 mod registry;
 mod relations;
 mod scope;
+#[cfg(test)]
+mod session_tests;
 mod settings;
 mod transaction;
 

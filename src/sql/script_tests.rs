@@ -41,7 +41,11 @@ impl World {
     fn new() -> World {
         let mut world = World { next_oid: FIRST_USER_OID, version: 1, ..World::default() };
         for (oid, name) in [(PG_CATALOG, "pg_catalog"), (PUBLIC, "public")] {
-            let row = row_of(&[("oid", catalog::oid(oid)), ("nspname", Datum::text(name)), ("nspowner", Datum::Integer(10))]);
+            let row = row_of(&[
+                ("oid", catalog::oid(oid)),
+                ("nspname", Datum::text(name)),
+                ("nspowner", Datum::Integer(10)),
+            ]);
             world.rows.entry("pg_namespace".to_owned()).or_default().push(row);
         }
         world
@@ -58,7 +62,9 @@ impl World {
     fn apply(&mut self, change: &CatalogChange) {
         self.version += 1;
         match change {
-            CatalogChange::Insert { relation, row } => self.rows.entry((*relation).to_owned()).or_default().push(row_of(row)),
+            CatalogChange::Insert { relation, row } => {
+                self.rows.entry((*relation).to_owned()).or_default().push(row_of(row))
+            }
             CatalogChange::Update { relation, keys, values } => {
                 let rows = self.rows.entry((*relation).to_owned()).or_default();
                 rows.iter_mut().filter(|row| matches(row, keys)).for_each(|row| row.extend(row_of(values)));
@@ -71,7 +77,11 @@ impl World {
     }
 
     /// Calls `work` with each statement of a text and its context.
-    fn each<T>(&self, text: &str, mut work: impl FnMut(&Statement, &Context<'_>) -> Result<T>) -> Result<Vec<T>> {
+    fn each<T>(
+        &self,
+        text: &str,
+        mut work: impl FnMut(&Statement, &Context<'_>) -> Result<T>,
+    ) -> Result<Vec<T>> {
         let catalog = self.catalog();
         let path = catalog.search_path("public", "postgres");
         let format = Format::default();
@@ -146,15 +156,20 @@ impl Runner for World {
             "define" => self.define(&text),
             "plan" | "row_wise" => self
                 .each(&text, |statement, context| match statement {
-                    Statement::Plannable(statement, overriding) if command.name == "plan" => plan(statement, *overriding, &[], context),
-                    Statement::Plannable(statement, overriding) => plan_row_wise(statement, *overriding, &[], context),
+                    Statement::Plannable(statement, overriding) if command.name == "plan" => {
+                        plan(statement, *overriding, &[], context)
+                    }
+                    Statement::Plannable(statement, overriding) => {
+                        plan_row_wise(statement, *overriding, &[], context)
+                    }
                     _ => Err(Error::internal("not plannable")),
                 })
                 .map(|plans| plans.iter().map(print_plan).collect()),
             name => return Err(format!("unknown command {name}").into()),
         };
         Ok(outcome.unwrap_or_else(|error| {
-            let position = error.fields().position.map_or(String::new(), |position| format!(" at {position}"));
+            let position =
+                error.fields().position.map_or(String::new(), |position| format!(" at {position}"));
             format!("{error}{position}\n")
         }))
     }
@@ -173,12 +188,97 @@ fn scripts() {
 
 /// Pieces of statements, which random ones are made of.
 const PIECES: &[&str] = &[
-    "SELECT", "FROM", "WHERE", "t", "a", "b", "c", "t.a", "*", ",", "(", ")", "1", "'x'", "NULL", "$1", "=", "<", "+", "||", "AND", "NOT", "IN",
-    "EXISTS", "GROUP BY", "ORDER BY", "HAVING", "LIMIT", "DISTINCT", "ON", "JOIN", "LEFT JOIN", "UNION", "EXCEPT", "WITH", "RECURSIVE", "AS", "VALUES",
-    "INSERT INTO", "UPDATE", "SET", "DELETE FROM", "RETURNING", "USING", "CASE", "WHEN", "THEN", "ELSE", "END", "count(*)", "sum(a)", "max(b)",
-    "OVER ()", "FILTER (WHERE", "::text", "::int", "::numeric(5,2)", "CAST(", "IS NULL", "BETWEEN", "LIKE", "ILIKE", "coalesce(", "now()",
-    "date '2024-01-01'", "interval '1 day'", "-", "/", ".", ";", "CREATE TABLE", "ALTER TABLE", "DROP", "int", "PRIMARY KEY", "REFERENCES", "CHECK (",
-    "ON CONFLICT", "DO NOTHING", "DO UPDATE", "excluded.a", "nextval('s')", "generate_series(1, 3)", "\"Q\"", "'", "\"", "$$", "--", "/*", "\u{e9}", "\\",
+    "SELECT",
+    "FROM",
+    "WHERE",
+    "t",
+    "a",
+    "b",
+    "c",
+    "t.a",
+    "*",
+    ",",
+    "(",
+    ")",
+    "1",
+    "'x'",
+    "NULL",
+    "$1",
+    "=",
+    "<",
+    "+",
+    "||",
+    "AND",
+    "NOT",
+    "IN",
+    "EXISTS",
+    "GROUP BY",
+    "ORDER BY",
+    "HAVING",
+    "LIMIT",
+    "DISTINCT",
+    "ON",
+    "JOIN",
+    "LEFT JOIN",
+    "UNION",
+    "EXCEPT",
+    "WITH",
+    "RECURSIVE",
+    "AS",
+    "VALUES",
+    "INSERT INTO",
+    "UPDATE",
+    "SET",
+    "DELETE FROM",
+    "RETURNING",
+    "USING",
+    "CASE",
+    "WHEN",
+    "THEN",
+    "ELSE",
+    "END",
+    "count(*)",
+    "sum(a)",
+    "max(b)",
+    "OVER ()",
+    "FILTER (WHERE",
+    "::text",
+    "::int",
+    "::numeric(5,2)",
+    "CAST(",
+    "IS NULL",
+    "BETWEEN",
+    "LIKE",
+    "ILIKE",
+    "coalesce(",
+    "now()",
+    "date '2024-01-01'",
+    "interval '1 day'",
+    "-",
+    "/",
+    ".",
+    ";",
+    "CREATE TABLE",
+    "ALTER TABLE",
+    "DROP",
+    "int",
+    "PRIMARY KEY",
+    "REFERENCES",
+    "CHECK (",
+    "ON CONFLICT",
+    "DO NOTHING",
+    "DO UPDATE",
+    "excluded.a",
+    "nextval('s')",
+    "generate_series(1, 3)",
+    "\"Q\"",
+    "'",
+    "\"",
+    "$$",
+    "--",
+    "/*",
+    "\u{e9}",
+    "\\",
 ];
 
 proptest! {

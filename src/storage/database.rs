@@ -30,6 +30,9 @@ use crate::types::Oid;
 /// each rebuild long.
 const SEALED_MAX: usize = 64;
 
+/// Bytes of changes that may wait so.
+const SEALED_BYTES_MAX: u64 = 4 << 20;
+
 /// Where a new file comes from.
 pub(super) struct Origin<'a> {
     pub(super) path: &'a Path,
@@ -216,7 +219,8 @@ impl Database {
     /// Starts a transaction on the writer. The caller holds the permit.
     pub async fn begin(&self) -> Result<()> {
         let mut writer = self.writer.lock().await;
-        if writer.sealed_count() >= SEALED_MAX {
+        // Now it costs nothing; under an open transaction that one would have to be made again.
+        if writer.sealed_count() >= SEALED_MAX || writer.sealed_bytes() >= SEALED_BYTES_MAX {
             self.settle(&mut writer)?;
         }
         writer.begin()
@@ -363,9 +367,12 @@ impl Database {
     pub(super) async fn flush(self: &Arc<Self>, global: LogId) -> Result<LogId> {
         let settled = {
             let mut writer = self.writer.lock().await;
-            self.advance_if_idle(global);
-            self.settle(&mut writer)?;
-            writer.settled().applied
+            if self.has_everything(&writer) {
+                writer.settled().applied.max(global)
+            } else {
+                self.settle(&mut writer)?;
+                writer.settled().applied
+            }
         };
         let database = self.clone();
         let flushed = tokio::task::spawn_blocking(move || database.checkpointer.flush()).await;
@@ -373,14 +380,11 @@ impl Database {
         Ok(settled)
     }
 
-    /// Counts entries that hold nothing for this file as applied to it.
-    fn advance_if_idle(&self, global: LogId) {
+    /// Whether the file has everything applied so far, and nothing of it is on its way.
+    fn has_everything(&self, writer: &Writer) -> bool {
         let has_chunks = self.chunks.lock().unwrap_or_else(PoisonError::into_inner).is_some();
-        let mut pipeline = self.pipeline();
-        let applied = pipeline.applied();
-        if pipeline.is_idle() && !has_chunks && applied.applied < global {
-            pipeline.advance(Meta { applied: global, ..applied });
-        }
+        let pipeline = self.pipeline();
+        pipeline.is_idle() && !has_chunks && pipeline.applied() == writer.settled()
     }
 
     /// Copies what is committed into a new file, with SQLite's backup interface.

@@ -230,7 +230,6 @@ impl Databases {
         let mut floor = global;
         for database in std::iter::once(&self.system).chain(names.values()) {
             floor = floor.min(database.flush(global).await?);
-            database.checkpoint_if_due().await?;
         }
         self.keep_floor(floor).await?;
         Ok(floor)

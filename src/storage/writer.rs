@@ -353,6 +353,11 @@ impl Writer {
         self.sealed.len()
     }
 
+    /// How many bytes of changes they have.
+    pub(super) fn sealed_bytes(&self) -> u64 {
+        self.sealed.iter().map(|sealed| sealed.changes.byte_count()).sum()
+    }
+
     /// Commits to the file what the log has: all transactions up to `applied`.
     pub(super) fn settle(&mut self, applied: Meta) -> Result<()> {
         let outcome = self.try_settle(applied);

@@ -1,7 +1,9 @@
 //! Reads dates and times in the many forms PostgreSQL reads them (its ParseDateTime and
 //! DecodeDateTime, src/backend/utils/adt/datetime.c).
 
-use super::calendar::{Civil, DAY_US, HOUR_US, MINUTE_US, MONTHS, SECOND_US, WEEKDAYS, days_from_civil, days_of_month};
+use super::calendar::{
+    Civil, DAY_US, HOUR_US, MINUTE_US, MONTHS, SECOND_US, WEEKDAYS, days_from_civil, days_of_month,
+};
 use super::timezone::{abbreviation, parse_offset};
 use super::{DateOrder, Format, TimeZone};
 use crate::error::{Error, SqlState, state};
@@ -503,7 +505,9 @@ pub(crate) fn iso(text: &str) -> Option<(i64, Option<i64>)> {
     let bytes = text.as_bytes();
     let number = |range: std::ops::Range<usize>| {
         let digits = bytes.get(range)?;
-        digits.iter().try_fold(0i64, |value, byte| byte.is_ascii_digit().then(|| value * 10 + i64::from(byte - b'0')))
+        digits
+            .iter()
+            .try_fold(0i64, |value, byte| byte.is_ascii_digit().then(|| value * 10 + i64::from(byte - b'0')))
     };
     let has = |place: usize, byte: u8| bytes.get(place) == Some(&byte);
     if !has(4, b'-') || !has(7, b'-') {

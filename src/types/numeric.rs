@@ -57,7 +57,8 @@ fn input(text: &str, _: &Format) -> Result<Datum> {
 fn shape(text: &str) -> Option<(i64, i64)> {
     const BYTES_MAX: usize = 100;
     let digits = text.strip_prefix('-').unwrap_or(text);
-    let (whole, fraction) = digits.split_once('.').map_or((digits, None), |(whole, fraction)| (whole, Some(fraction)));
+    let (whole, fraction) =
+        digits.split_once('.').map_or((digits, None), |(whole, fraction)| (whole, Some(fraction)));
     let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     let is_plain = text.len() <= BYTES_MAX
         && is_number(whole)
@@ -736,7 +737,11 @@ mod tests {
             ("00.5", "0.5"),
         ] {
             assert_eq!(number(text).to_string(), stored, "{text}");
-            assert_eq!(NUMERIC.from_text(text, -1, &Format::default()).unwrap(), Datum::text(stored), "{text}");
+            assert_eq!(
+                NUMERIC.from_text(text, -1, &Format::default()).unwrap(),
+                Datum::text(stored),
+                "{text}"
+            );
         }
         assert_eq!(Numeric::parse("1..2").unwrap_err().sqlstate().0, "22P02");
         assert_eq!(Numeric::parse("1e200000").unwrap_err().message(), "value overflows numeric format");
