@@ -1,7 +1,10 @@
 //! Runs the steps of a definition as one statement of its transaction.
 
+use std::sync::Arc;
+
 use super::modify::{self, Rows};
 use super::{foreign_keys, values};
+use crate::catalog::Catalog;
 use crate::error::Error;
 use crate::functions::Env;
 use crate::sql::ddl::{Definition, Step};
@@ -14,6 +17,7 @@ pub(super) fn run(
     definition: &Definition,
     env: &dyn Env,
     database: &Database,
+    see: &dyn Fn(Arc<Catalog>),
 ) -> Result<(), Failure> {
     let mut is_stale = false;
     for step in &definition.steps {
@@ -24,6 +28,10 @@ pub(super) fn run(
             }
             Step::Schema(sql) => statement.change_schema(sql)?,
             Step::Modify(modify) => {
+                if std::mem::take(&mut is_stale) {
+                    statement.reload_catalog()?;
+                    see(statement.catalog());
+                }
                 let mut rows = Rows { count: 0, returned: database.spool() };
                 modify::run(statement, modify, &[], env, &mut rows)?;
             }

@@ -268,12 +268,18 @@ impl Transaction {
         self.query(&explained, &[], surroundings).await
     }
 
-    /// Runs a definition.
-    pub async fn define(&mut self, definition: &Definition, surroundings: &Surroundings<'_>) -> Result<()> {
+    /// Runs a definition. `see` is told of the catalog as the definition changes it, before its rows are
+    /// computed: a new column's default may call its new sequence.
+    pub async fn define(
+        &mut self,
+        definition: &Definition,
+        surroundings: &Surroundings<'_>,
+        see: &(dyn Fn(Arc<Catalog>) + Sync),
+    ) -> Result<()> {
         let database = self.database.clone();
         let outcome = self
             .statement(surroundings, |statement| {
-                definition::run(statement, definition, surroundings.env, &database)
+                definition::run(statement, definition, surroundings.env, &database, see)
             })
             .await;
         match outcome {

@@ -218,7 +218,8 @@ impl Session {
         }
         let environment = scope.environment();
         let surroundings = scope.surroundings(&environment);
-        self.write().await?.define(&definition, &surroundings).await?;
+        let see = |catalog| environment.see(catalog);
+        self.write().await?.define(&definition, &surroundings, &see).await?;
         Ok(Started::done(definition.tag))
     }
 

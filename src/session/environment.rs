@@ -78,9 +78,16 @@ pub(super) struct Environment<'a> {
     pub(super) replayed: Mutex<VecDeque<(Oid, i64)>>,
     pub(super) drawn: Mutex<Vec<(Oid, i64)>>,
     pub(super) deadline: Option<Instant>,
+    /// The catalog as the running definition has changed it.
+    pub(super) newer: Mutex<Option<Arc<Catalog>>>,
 }
 
 impl Environment<'_> {
+    /// A definition has changed the catalog.
+    pub(super) fn see(&self, catalog: Arc<Catalog>) {
+        *self.newer.lock().unwrap_or_else(PoisonError::into_inner) = Some(catalog);
+    }
+
     /// Before the same statement runs once more to find a refused row: nextval gives the same values.
     pub(super) fn again(&self) {
         let drawn = std::mem::take(&mut *self.drawn.lock().unwrap_or_else(PoisonError::into_inner));
@@ -126,7 +133,8 @@ impl Environment<'_> {
     }
 
     fn sequence(&self, oid: Oid) -> Result<Arc<catalog::Relation>> {
-        match self.catalog.relation(oid) {
+        let newer = self.newer.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match newer.as_deref().unwrap_or(self.catalog).relation(oid) {
             Some(relation) if relation.sequence.is_some() => Ok(relation.clone()),
             Some(relation) => bail!(WRONG_OBJECT_TYPE, "\"{}\" is not a sequence", relation.name),
             None => bail!(UNDEFINED_TABLE, "could not open relation with OID {oid}"),

@@ -65,6 +65,7 @@ impl Scope {
             replayed: Mutex::new(VecDeque::new()),
             drawn: Mutex::new(Vec::new()),
             deadline: self.deadline,
+            newer: Mutex::new(None),
         }
     }
 

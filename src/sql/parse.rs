@@ -137,7 +137,8 @@ fn check_first_word(text: &str, tokens: &[TokenWithSpan]) -> Result<()> {
 /// Parses a statement that is not one of our own.
 pub(super) fn parse_with_sqlparser(text: &str, tokens: &[TokenWithSpan]) -> Result<Statement> {
     check_first_word(text, tokens)?;
-    let (tokens, overriding) = take_overriding(tokens);
+    let tokens = spell_out_table(tokens);
+    let (tokens, overriding) = take_overriding(&tokens);
     let statement = sqlparse(text, &tokens, |parser| parser.parse_statement())?;
     Ok(match statement {
         ast::Statement::Query(_)
@@ -146,6 +147,18 @@ pub(super) fn parse_with_sqlparser(text: &str, tokens: &[TokenWithSpan]) -> Resu
         | ast::Statement::Delete(_) => Statement::Plannable(Box::new(statement), overriding),
         other => Statement::Definition(Box::new(other)),
     })
+}
+
+/// `TABLE name` is `SELECT * FROM name`: sqlparser lacks it as a statement.
+fn spell_out_table(tokens: &[TokenWithSpan]) -> Cow<'_, [TokenWithSpan]> {
+    let Some(Token::Word(first)) = tokens.first().map(|token| &token.token) else { return Cow::Borrowed(tokens) };
+    if first.quote_style.is_some() || !first.value.eq_ignore_ascii_case("table") {
+        return Cow::Borrowed(tokens);
+    }
+    let span = tokens[0].span;
+    let start = [Token::make_keyword("SELECT"), Token::Mul, Token::make_keyword("FROM")];
+    let spelled = start.into_iter().map(|token| TokenWithSpan { token, span });
+    Cow::Owned(spelled.chain(tokens[1..].iter().cloned()).collect())
 }
 
 /// Takes `OVERRIDING {SYSTEM|USER} VALUE` out of an INSERT: sqlparser lacks it.

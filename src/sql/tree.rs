@@ -274,6 +274,13 @@ pub(super) struct Query {
     pub(super) columns: Vec<Output>,
 }
 
+impl Query {
+    /// Whether anything follows its body.
+    pub(super) fn is_ordered_or_limited(&self) -> bool {
+        !self.order_by.is_empty() || self.limit.is_some() || self.offset.is_some()
+    }
+}
+
 /// Queries in expressions are never equal: PostgreSQL's GROUP BY does not match them either.
 impl PartialEq for Query {
     fn eq(&self, _: &Query) -> bool {

@@ -229,6 +229,9 @@ impl Binder<'_> {
         if let Some(column) = found {
             return Ok(column);
         }
+        if name == "current_schema" && ident.quote_style.is_none() {
+            return self.call_bound("current_schema", Vec::new());
+        }
         let error = if place.scope.table(None, &name)?.is_some() {
             Error::unsupported("a whole row as a value")
         } else if matches!(name.as_str(), "ctid" | "xmin" | "xmax" | "cmin" | "cmax" | "tableoid") {

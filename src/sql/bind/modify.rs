@@ -298,7 +298,8 @@ impl Binder<'_> {
         }
         self.check_identity(relation, column, overriding)?;
         let bound = self.expr(expr, place)?;
-        self.assign(&relation.columns[column], bound)
+        let assigned = self.assign(&relation.columns[column], bound);
+        assigned.map_err(|error| self.at(error, ast::Spanned::span(expr)))
     }
 
     /// 428C9 for a value given to GENERATED ALWAYS.

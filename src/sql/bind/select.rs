@@ -982,7 +982,7 @@ fn named(expr: &ast::Expr) -> Option<String> {
         E::CompoundIdentifier(parts) => parts.last().map(fold),
         E::Nested(inner) | E::Collate { expr: inner, .. } => named(inner),
         E::Function(function) => function.name.0.last().and_then(|part| part.as_ident()).map(fold),
-        E::Cast { expr, data_type, .. } => named(expr).or_else(|| type_column_name(data_type)),
+        E::Cast { expr, data_type, .. } => named_strongly(expr).or_else(|| type_column_name(data_type)),
         E::TypedString(typed) => type_column_name(&typed.data_type),
         E::Interval(_) => word("interval"),
         E::Case { else_result, .. } => {
@@ -991,6 +991,7 @@ fn named(expr: &ast::Expr) -> Option<String> {
         E::Exists { .. } => word("exists"),
         E::Extract { .. } => word("extract"),
         E::Position { .. } => word("position"),
+        E::Substring { shorthand: true, .. } => word("substr"),
         E::Substring { .. } => word("substring"),
         E::Overlay { .. } => word("overlay"),
         E::Ceil { .. } => word("ceil"),
@@ -1020,7 +1021,8 @@ fn named(expr: &ast::Expr) -> Option<String> {
 /// A name that is more than a type's: what CASE takes from its ELSE.
 fn named_strongly(expr: &ast::Expr) -> Option<String> {
     match expr {
-        ast::Expr::Cast { expr, .. } => named_strongly(expr),
+        ast::Expr::Cast { expr, .. } | ast::Expr::Nested(expr) | ast::Expr::Collate { expr, .. } => named_strongly(expr),
+        ast::Expr::Case { else_result, .. } => else_result.as_deref().and_then(named_strongly),
         ast::Expr::TypedString(_) | ast::Expr::Interval(_) => None,
         ast::Expr::Value(_) => None,
         other => named(other),

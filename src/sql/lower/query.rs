@@ -20,6 +20,12 @@ impl Lowerer {
                 return;
             }
             Body::Select(select) => self.select(select, named),
+            // SQLite's VALUES takes neither an order nor a limit.
+            Body::Values(rows) if query.is_ordered_or_limited() => {
+                self.put("SELECT * FROM (");
+                self.values(rows);
+                self.put(")");
+            }
             Body::Values(rows) => self.values(rows),
             Body::Set { operation, all, left, right } => self.set(*operation, *all, left, right, named),
         }
