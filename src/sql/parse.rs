@@ -151,7 +151,9 @@ pub(super) fn parse_with_sqlparser(text: &str, tokens: &[TokenWithSpan]) -> Resu
 
 /// `TABLE name` is `SELECT * FROM name`: sqlparser lacks it as a statement.
 fn spell_out_table(tokens: &[TokenWithSpan]) -> Cow<'_, [TokenWithSpan]> {
-    let Some(Token::Word(first)) = tokens.first().map(|token| &token.token) else { return Cow::Borrowed(tokens) };
+    let Some(Token::Word(first)) = tokens.first().map(|token| &token.token) else {
+        return Cow::Borrowed(tokens);
+    };
     if first.quote_style.is_some() || !first.value.eq_ignore_ascii_case("table") {
         return Cow::Borrowed(tokens);
     }

@@ -1021,7 +1021,9 @@ fn named(expr: &ast::Expr) -> Option<String> {
 /// A name that is more than a type's: what CASE takes from its ELSE.
 fn named_strongly(expr: &ast::Expr) -> Option<String> {
     match expr {
-        ast::Expr::Cast { expr, .. } | ast::Expr::Nested(expr) | ast::Expr::Collate { expr, .. } => named_strongly(expr),
+        ast::Expr::Cast { expr, .. } | ast::Expr::Nested(expr) | ast::Expr::Collate { expr, .. } => {
+            named_strongly(expr)
+        }
         ast::Expr::Case { else_result, .. } => else_result.as_deref().and_then(named_strongly),
         ast::Expr::TypedString(_) | ast::Expr::Interval(_) => None,
         ast::Expr::Value(_) => None,
