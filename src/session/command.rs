@@ -380,7 +380,7 @@ impl Session {
         self.note_run();
         let scope = self.current_scope().await?;
         let plan = sql::with_stack(parsed.extent, || {
-            sql::plan(statement, *overriding, &[], &scope.context(&parsed.source))
+            sql::plan(statement, *overriding, None, &scope.context(&parsed.source))
         })?;
         let mut lines = Vec::new();
         match &plan.action {

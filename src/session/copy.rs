@@ -92,10 +92,10 @@ impl Session {
             match &copy.relation {
                 CopyRelation::Table(name, columns) => {
                     let query = sql::copy_to_query(name, columns, &context)?;
-                    sql::plan(&query, None, &[], &context)?
+                    sql::plan(&query, None, None, &context)?
                 }
                 CopyRelation::Query(query) => {
-                    sql::with_stack(parsed.extent, || sql::plan(query, None, &[], &context))?
+                    sql::with_stack(parsed.extent, || sql::plan(query, None, None, &context))?
                 }
             }
         };

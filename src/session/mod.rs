@@ -334,7 +334,7 @@ impl Session {
             if place > 0 {
                 self.start_statement();
             }
-            let prepared = Arc::new(Prepared::new(Some(parsed), Vec::new()));
+            let prepared = Arc::new(Prepared::simple(parsed));
             self.check_not_failed(prepared.statement())?;
             self.run_simple(&prepared, place + 1 == count, client).await?;
         }

@@ -22,8 +22,8 @@ pub(super) struct Prepared {
     parsed: Option<Arc<Parsed>>,
     /// Whether it is the statement inside of a PREPARE.
     is_inner: bool,
-    /// The types that the client declared.
-    types: Vec<Option<&'static Type>>,
+    /// The types that the client declared; `None` for a simple query, which has no parameters.
+    types: Option<Vec<Option<&'static Type>>>,
     cached: Mutex<Option<Cached>>,
     /// The result that the client was told of, which must not change any more.
     promised: OnceLock<Option<Vec<ResultColumn>>>,
@@ -31,15 +31,24 @@ pub(super) struct Prepared {
 
 impl Prepared {
     pub(super) fn new(parsed: Option<Parsed>, types: Vec<Option<&'static Type>>) -> Prepared {
-        Prepared::make(parsed.map(Arc::new), false, types)
+        Prepared::make(parsed.map(Arc::new), false, Some(types))
+    }
+
+    /// A statement of a simple query.
+    pub(super) fn simple(parsed: Parsed) -> Prepared {
+        Prepared::make(Some(Arc::new(parsed)), false, None)
     }
 
     /// The statement that a PREPARE names.
     pub(super) fn inner(prepare: &Arc<Parsed>, types: Vec<Option<&'static Type>>) -> Prepared {
-        Prepared::make(Some(prepare.clone()), true, types)
+        Prepared::make(Some(prepare.clone()), true, Some(types))
     }
 
-    fn make(parsed: Option<Arc<Parsed>>, is_inner: bool, types: Vec<Option<&'static Type>>) -> Prepared {
+    fn make(
+        parsed: Option<Arc<Parsed>>,
+        is_inner: bool,
+        types: Option<Vec<Option<&'static Type>>>,
+    ) -> Prepared {
         Prepared { parsed, is_inner, types, cached: Mutex::new(None), promised: OnceLock::new() }
     }
 
@@ -64,7 +73,7 @@ impl Prepared {
 
     /// The types that the client declared, as far as it did.
     pub(super) fn declared(&self) -> &[Option<&'static Type>] {
-        &self.types
+        self.types.as_deref().unwrap_or_default()
     }
 
     /// The plan, if there is one for these settings. Its catalog version is for the caller to check.
@@ -105,8 +114,8 @@ impl Prepared {
         };
         let context = scope.context(&parsed.source);
         sql::with_stack(parsed.extent, || match row_wise {
-            false => sql::plan(statement, *overriding, &self.types, &context),
-            true => sql::plan_row_wise(statement, *overriding, &self.types, &context),
+            false => sql::plan(statement, *overriding, self.types.as_deref(), &context),
+            true => sql::plan_row_wise(statement, *overriding, self.types.as_deref(), &context),
         })
     }
 

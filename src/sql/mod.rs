@@ -36,11 +36,12 @@ use crate::catalog::Relation;
 use crate::error::{Error, Result};
 use crate::types::{Datum, NO_TYPMOD, Type};
 
-/// Plans a statement of [`Statement::Plannable`]. `parameters` are the types the client declared.
+/// Plans a statement of [`Statement::Plannable`]. `parameters` are the types the client
+/// declared of its parameters, whose others are inferred; `None` where there can be none (42P02).
 pub fn plan(
     statement: &ast::Statement,
     overriding: Option<Overriding>,
-    parameters: &[Option<&'static Type>],
+    parameters: Option<&[Option<&'static Type>]>,
     context: &Context<'_>,
 ) -> Result<Plan> {
     make_plan(statement, overriding, parameters, context, false)
@@ -50,7 +51,7 @@ pub fn plan(
 pub fn plan_row_wise(
     statement: &ast::Statement,
     overriding: Option<Overriding>,
-    parameters: &[Option<&'static Type>],
+    parameters: Option<&[Option<&'static Type>]>,
     context: &Context<'_>,
 ) -> Result<Plan> {
     make_plan(statement, overriding, parameters, context, true)
@@ -59,11 +60,12 @@ pub fn plan_row_wise(
 fn make_plan(
     statement: &ast::Statement,
     overriding: Option<Overriding>,
-    parameters: &[Option<&'static Type>],
+    parameters: Option<&[Option<&'static Type>]>,
     context: &Context<'_>,
     row_wise: bool,
 ) -> Result<Plan> {
-    let mut binder = Binder::new(context, parameters);
+    let mut binder = Binder::new(context, parameters.unwrap_or_default());
+    binder.infers_parameters = parameters.is_some();
     let (action, outputs, verb) = match statement {
         ast::Statement::Query(query) => {
             let query = binder.query(query, None)?;

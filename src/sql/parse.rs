@@ -138,6 +138,7 @@ fn check_first_word(text: &str, tokens: &[TokenWithSpan]) -> Result<()> {
 pub(super) fn parse_with_sqlparser(text: &str, tokens: &[TokenWithSpan]) -> Result<Statement> {
     check_first_word(text, tokens)?;
     let tokens = spell_out_table(tokens);
+    let tokens = order_identity_options(&tokens)?;
     let (tokens, overriding) = take_overriding(&tokens);
     let statement = sqlparse(text, &tokens, |parser| parser.parse_statement())?;
     Ok(match statement {
@@ -149,18 +150,77 @@ pub(super) fn parse_with_sqlparser(text: &str, tokens: &[TokenWithSpan]) -> Resu
     })
 }
 
-/// `TABLE name` is `SELECT * FROM name`: sqlparser lacks it as a statement.
-fn spell_out_table(tokens: &[TokenWithSpan]) -> Cow<'_, [TokenWithSpan]> {
-    let Some(Token::Word(first)) = tokens.first().map(|token| &token.token) else {
-        return Cow::Borrowed(tokens);
+/// The options of an identity column's sequence in the only order that sqlparser knows; PostgreSQL takes
+/// any. 0A000 for SEQUENCE NAME.
+fn order_identity_options(tokens: &[TokenWithSpan]) -> Result<Cow<'_, [TokenWithSpan]>> {
+    const ORDER: &[&str] = &["INCREMENT", "MINVALUE", "MAXVALUE", "START", "CACHE", "CYCLE"];
+
+    let word = |place: usize| match tokens.get(place).map(|token| &token.token) {
+        Some(Token::Word(word)) if word.quote_style.is_none() => word.value.to_ascii_uppercase(),
+        _ => String::new(),
     };
-    if first.quote_style.is_some() || !first.value.eq_ignore_ascii_case("table") {
+    let is_token =
+        |place: usize, expected: &Token| tokens.get(place).is_some_and(|token| token.token == *expected);
+    let mut ordered: Option<Vec<TokenWithSpan>> = None;
+    for start in
+        (0..tokens.len()).filter(|place| word(*place) == "IDENTITY" && is_token(place + 1, &Token::LParen))
+    {
+        let Some(end) = (start..tokens.len()).find(|place| is_token(*place, &Token::RParen)) else { break };
+        let mut groups: Vec<(usize, Vec<TokenWithSpan>)> = Vec::new();
+        for place in start + 2..end {
+            if word(place) == "SEQUENCE" {
+                return Err(Error::unsupported("SEQUENCE NAME of an identity column"));
+            }
+            // NO belongs to the word after it.
+            let named = if word(place) == "NO" { word(place + 1) } else { word(place) };
+            let follows_no = place > start + 2 && word(place - 1) == "NO";
+            match ORDER.iter().position(|option| *option == named) {
+                Some(rank) if !follows_no => groups.push((rank, Vec::new())),
+                _ => {}
+            }
+            if let Some((_, group)) = groups.last_mut() {
+                group.push(tokens[place].clone());
+            }
+        }
+        if groups.iter().map(|(_, group)| group.len()).sum::<usize>() != end - start - 2 {
+            continue;
+        }
+        groups.sort_by_key(|(rank, _)| *rank);
+        let copy = ordered.get_or_insert_with(|| tokens.to_vec());
+        copy.splice(start + 2..end, groups.into_iter().flat_map(|(_, group)| group));
+    }
+    Ok(ordered.map_or(Cow::Borrowed(tokens), Cow::Owned))
+}
+
+/// `TABLE name` is `SELECT * FROM name`: sqlparser lacks it.
+fn spell_out_table(tokens: &[TokenWithSpan]) -> Cow<'_, [TokenWithSpan]> {
+    let is_word = |token: &TokenWithSpan, words: &[&str]| {
+        matches!(&token.token, Token::Word(word) if word.quote_style.is_none()
+            && words.iter().any(|expected| word.value.eq_ignore_ascii_case(expected)))
+    };
+    let starts_query = |place: usize| {
+        is_word(&tokens[place], &["TABLE"])
+            && match place.checked_sub(1).map(|before| &tokens[before]) {
+                None => true,
+                Some(before) => {
+                    before.token == Token::LParen
+                        || is_word(before, &["UNION", "ALL", "DISTINCT", "INTERSECT", "EXCEPT", "AS"])
+                }
+            }
+    };
+    if !(0..tokens.len()).any(starts_query) {
         return Cow::Borrowed(tokens);
     }
-    let span = tokens[0].span;
-    let start = [Token::make_keyword("SELECT"), Token::Mul, Token::make_keyword("FROM")];
-    let spelled = start.into_iter().map(|token| TokenWithSpan { token, span });
-    Cow::Owned(spelled.chain(tokens[1..].iter().cloned()).collect())
+    let mut spelled = Vec::with_capacity(tokens.len() + 2);
+    for (place, token) in tokens.iter().enumerate() {
+        if starts_query(place) {
+            let words = [Token::make_keyword("SELECT"), Token::Mul, Token::make_keyword("FROM")];
+            spelled.extend(words.into_iter().map(|word| TokenWithSpan { token: word, span: token.span }));
+        } else {
+            spelled.push(token.clone());
+        }
+    }
+    Cow::Owned(spelled)
 }
 
 /// Takes `OVERRIDING {SYSTEM|USER} VALUE` out of an INSERT: sqlparser lacks it.

@@ -157,10 +157,10 @@ impl Runner for World {
             "plan" | "row_wise" => self
                 .each(&text, |statement, context| match statement {
                     Statement::Plannable(statement, overriding) if command.name == "plan" => {
-                        plan(statement, *overriding, &[], context)
+                        plan(statement, *overriding, Some(&[]), context)
                     }
                     Statement::Plannable(statement, overriding) => {
-                        plan_row_wise(statement, *overriding, &[], context)
+                        plan_row_wise(statement, *overriding, Some(&[]), context)
                     }
                     _ => Err(Error::internal("not plannable")),
                 })
@@ -292,7 +292,7 @@ proptest! {
         world.define("CREATE TABLE t (a int PRIMARY KEY, b text, c numeric(8,2))").unwrap();
         let text = pieces.join(" ");
         let outcome = world.each(&text, |statement, context| match statement {
-            Statement::Plannable(statement, overriding) => plan(statement, *overriding, &[], context).map(|_| ()),
+            Statement::Plannable(statement, overriding) => plan(statement, *overriding, Some(&[]), context).map(|_| ()),
             Statement::Definition(_) => define(statement, context).map(|_| ()),
             _ => Ok(()),
         });

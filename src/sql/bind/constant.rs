@@ -40,6 +40,9 @@ impl Binder<'_> {
             None => return Err(not_postgresql("this placeholder")),
         };
         if self.parameters.len() < number {
+            if !self.infers_parameters {
+                bail!(UNDEFINED_PARAMETER, "there is no parameter {name}");
+            }
             self.parameters.resize(number, None);
         }
         let ty = self.parameters[number - 1].unwrap_or(&text::UNKNOWN);

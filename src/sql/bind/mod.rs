@@ -76,6 +76,8 @@ pub(super) struct Binder<'a> {
     expression_depth: usize,
     /// Whether a volatile function was called.
     pub(super) is_volatile: bool,
+    /// Whether there may be parameters whose type nobody declared.
+    pub(super) infers_parameters: bool,
     /// Whether a function is called that changes the database.
     pub(super) writes: bool,
     /// The tables that are read or written.
@@ -105,6 +107,7 @@ impl<'a> Binder<'a> {
             set_operations: 0,
             expression_depth: 0,
             is_volatile: false,
+            infers_parameters: false,
             writes: false,
             tables: Vec::new(),
             locks_rows: false,
