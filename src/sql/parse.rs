@@ -167,7 +167,7 @@ fn order_identity_options(tokens: &[TokenWithSpan]) -> Result<Cow<'_, [TokenWith
     {
         let Some(end) = (start..tokens.len()).find(|place| is_token(*place, &Token::RParen)) else { break };
         let mut groups: Vec<(usize, Vec<TokenWithSpan>)> = Vec::new();
-        for place in start + 2..end {
+        for (place, token) in tokens.iter().enumerate().take(end).skip(start + 2) {
             if word(place) == "SEQUENCE" {
                 return Err(Error::unsupported("SEQUENCE NAME of an identity column"));
             }
@@ -179,7 +179,7 @@ fn order_identity_options(tokens: &[TokenWithSpan]) -> Result<Cow<'_, [TokenWith
                 _ => {}
             }
             if let Some((_, group)) = groups.last_mut() {
-                group.push(tokens[place].clone());
+                group.push(token.clone());
             }
         }
         if groups.iter().map(|(_, group)| group.len()).sum::<usize>() != end - start - 2 {
