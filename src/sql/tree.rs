@@ -103,7 +103,7 @@ pub(super) enum ExprKind {
 }
 
 impl PartialEq for ExprKind {
-    /// Equality as GROUP BY needs it. Subqueries and volatile calls are never equal.
+    /// Equality as GROUP BY needs it. Volatile calls are never equal.
     fn eq(&self, other: &ExprKind) -> bool {
         use ExprKind as K;
         match (self, other) {
@@ -132,6 +132,14 @@ impl PartialEq for ExprKind {
                 K::Distinct { left: c, right: d, negated: m },
             ) => a == c && b == d && n == m,
             (K::Case { whens: a, otherwise: b }, K::Case { whens: c, otherwise: d }) => a == c && b == d,
+            (K::Scalar(a), K::Scalar(b)) | (K::Exists(a), K::Exists(b)) => a == b,
+            (K::InQuery { left: a, query: b, negated: n }, K::InQuery { left: c, query: d, negated: m }) => {
+                a == c && b == d && n == m
+            }
+            (
+                K::Quantified { left: a, function: f, all: n, query: b },
+                K::Quantified { left: c, function: g, all: m, query: d },
+            ) => a == c && std::ptr::eq(*f, *g) && n == m && b == d,
             (K::NullIf { left: a, right: b }, K::NullIf { left: c, right: d }) => a == c && b == d,
             (K::InList { left: a, list: b, negated: n }, K::InList { left: c, list: d, negated: m }) => {
                 a == c && b == d && n == m
@@ -281,10 +289,11 @@ impl Query {
     }
 }
 
-/// Queries in expressions are never equal: PostgreSQL's GROUP BY does not match them either.
+/// Equality as GROUP BY needs it: the same query, down to the names it was given for SQLite. So one that
+/// is written twice is not found to be equal, but `GROUP BY 1` is.
 impl PartialEq for Query {
-    fn eq(&self, _: &Query) -> bool {
-        false
+    fn eq(&self, other: &Query) -> bool {
+        super::lower::query(self) == super::lower::query(other)
     }
 }
 

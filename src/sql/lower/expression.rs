@@ -205,8 +205,12 @@ impl Lowerer {
             self.put(" COLLATE ");
             self.name(collation);
         }
-        self.put(") FROM (VALUES ");
-        self.list(args, |lowerer, arg| lowerer.wrapped("(", arg, ")"));
+        // Not VALUES: below an outer join SQLite forgets the names of its columns.
+        self.put(") FROM (");
+        for (place, arg) in args.iter().enumerate() {
+            self.put(if place > 0 { " UNION ALL " } else { "" });
+            self.wrapped("SELECT ", arg, " AS column1");
+        }
         self.put("))");
     }
 
