@@ -12,6 +12,7 @@ use super::violation::key_of;
 use crate::catalog::{Action, Catalog, ForeignKey, Relation};
 use crate::error::{Error, Result, state};
 use crate::functions::Env;
+use crate::sql::quoted;
 use crate::storage::{Change, Failure, Mark, Statement};
 use crate::types::{Datum, DatumRef, Oid};
 
@@ -79,10 +80,6 @@ struct Role {
     relation: Arc<Relation>,
     /// Foreign keys of others that reference it: the other table, the place among its foreign keys.
     referenced_by: Vec<(Arc<Relation>, usize)>,
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// The places of numbered columns.

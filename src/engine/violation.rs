@@ -11,6 +11,7 @@ use crate::catalog::{Catalog, Index, Relation};
 use crate::error::{Error, state};
 use crate::functions::Env;
 use crate::sql::plan::{Binding, CopyPlan, Modify, ModifyKind};
+use crate::sql::quoted;
 use crate::storage::{Failure, Spool, Statement, Violation, ViolationKind};
 use crate::types::{Datum, DatumRef, Format};
 
@@ -83,10 +84,6 @@ pub(super) fn copied_row(plan: &CopyPlan, row: &[Datum]) -> KnownRow {
         }
     }
     known
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// PostgreSQL's error for a violation.

@@ -328,8 +328,11 @@ impl RaftNode {
 fn stopped(error: &dyn std::fmt::Display) -> Error {
     let text = error.to_string();
     if text.contains("No space left on device") {
-        return Error::new(state::DISK_FULL, "this node has stopped: no space left on the device for its log")
-            .with_hint("Free disk space, then start it again: nothing that was acknowledged is lost.");
+        return Error::new(
+            state::DISK_FULL,
+            "this node has stopped: no space left on the device for its log",
+        )
+        .with_hint("Free disk space, then start it again: nothing that was acknowledged is lost.");
     }
     Error::new(state::CRASH_SHUTDOWN, format!("this node has stopped: {text}"))
 }

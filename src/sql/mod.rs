@@ -22,6 +22,7 @@ mod utility;
 use sqlparser::ast;
 
 pub use bind::Context;
+pub use lower::quoted;
 pub use parse::{parse, parse_expression, with_stack};
 pub use statement::{Parsed, Statement};
 
@@ -173,15 +174,9 @@ pub fn copy_to_query(name: &Name, columns: &[String], context: &Context<'_>) -> 
         bail!(WRONG_OBJECT_TYPE, "cannot copy from {} \"{}\"", relation.kind.noun(), relation.name);
     }
     let places = copied_columns(&relation, columns)?;
-    let list: Vec<String> =
-        places.iter().map(|place| lower::quoted(&relation.columns[*place].name)).collect();
+    let list: Vec<String> = places.iter().map(|place| quoted(&relation.columns[*place].name)).collect();
     let schema = context.catalog.schema_name(relation.schema).unwrap_or_default();
-    let text = format!(
-        "SELECT {} FROM {}.{}",
-        list.join(", "),
-        lower::quoted(schema),
-        lower::quoted(&relation.name)
-    );
+    let text = format!("SELECT {} FROM {}.{}", list.join(", "), quoted(schema), quoted(&relation.name));
     match parse(&text)?.first().map(|parsed| &parsed.statement) {
         Some(Statement::Plannable(statement, _)) => Ok((**statement).clone()),
         _ => Err(Error::internal("COPY's query is not a query")),

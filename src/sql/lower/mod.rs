@@ -136,7 +136,7 @@ pub(super) fn push_name(out: &mut String, name: &str) {
 }
 
 /// A name in quotes.
-pub(super) fn quoted(name: &str) -> String {
+pub fn quoted(name: &str) -> String {
     let mut out = String::with_capacity(name.len() + 2);
     push_name(&mut out, name);
     out
