@@ -234,11 +234,10 @@ impl LogFile {
         log.flush(true, Some(on_flushed))
     }
 
-    /// Notes what is committed; durable with the next append.
+    /// Notes what is committed; written and durable with the next append. Not at once: that would wake the
+    /// thread that writes a second time for each entry.
     pub fn save_committed(&self, committed: LogId) -> io::Result<()> {
-        let mut log = self.log();
-        log.commit(committed)?;
-        log.flush(false, None)
+        self.log().commit(committed).map(|_| ())
     }
 
     /// Forgets the entries from an index on.
