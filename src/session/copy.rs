@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use super::Session;
+use super::{Session, idle_in_transaction};
 use super::client::{Client, CopyInput, Reply, ResultColumn};
 use super::copy_format::{Fields, Lines, NullRules, write_field};
 use super::portal::Started;
@@ -50,10 +50,16 @@ impl Session {
         let environment = scope.environment();
         let surroundings = scope.surroundings(&environment);
         let mut copy_in = CopyIn::new(&plan);
+        let idle_limit = self.shared.settings().derived().idle_in_transaction_timeout;
         let write = self.write().await?;
         let mut lines = Lines::new(&copy.options);
         loop {
-            let data = match client.copy_input().await? {
+            // COPY holds the writer while it waits for its client.
+            let input = match idle_limit {
+                Some(limit) => tokio::time::timeout(limit, client.copy_input()).await.map_err(|_| idle_in_transaction())?,
+                None => client.copy_input().await,
+            };
+            let data = match input? {
                 CopyInput::Data(data) => data,
                 CopyInput::Done => break,
                 CopyInput::Fail(message) => bail!(QUERY_CANCELED, "COPY from stdin failed: {message}"),

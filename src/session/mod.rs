@@ -197,8 +197,9 @@ impl Session {
     /// How long the client may stay idle now, and the error that ends the session then.
     pub fn idle_limit(&self) -> Option<(Duration, Error)> {
         let derived = self.shared.settings().derived().clone();
-        match self.status() {
-            Status::Idle => derived.idle_timeout.map(|limit| {
+        // A transaction that only a Sync will end holds the writer as much as a block does.
+        match self.transaction {
+            None => derived.idle_timeout.map(|limit| {
                 (
                     limit,
                     Error::fatal(
@@ -207,10 +208,7 @@ impl Session {
                     ),
                 )
             }),
-            _ => derived.idle_in_transaction_timeout.map(|limit| {
-                let message = "terminating connection due to idle-in-transaction timeout";
-                (limit, Error::fatal(state::IDLE_IN_TRANSACTION_SESSION_TIMEOUT, message))
-            }),
+            Some(_) => derived.idle_in_transaction_timeout.map(|limit| (limit, idle_in_transaction())),
         }
     }
 
@@ -604,6 +602,12 @@ impl Session {
 /// Settings that PostgreSQL's clients send and that need not be known: of extensions, with a dot.
 fn tolerated(name: &str) -> bool {
     crate::settings::find(name).is_some() || crate::settings::is_custom(name) || !name.contains('.')
+}
+
+/// 25P03
+fn idle_in_transaction() -> Error {
+    let message = "terminating connection due to idle-in-transaction timeout";
+    Error::fatal(state::IDLE_IN_TRANSACTION_SESSION_TIMEOUT, message)
 }
 
 fn no_portal(name: &str) -> Error {

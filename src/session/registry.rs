@@ -82,6 +82,11 @@ impl Sessions {
         }
     }
 
+    /// How many there may be.
+    pub fn limit(&self) -> usize {
+        self.connections_max
+    }
+
     /// How many are open.
     pub fn count(&self) -> usize {
         self.entries().len()

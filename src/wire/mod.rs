@@ -29,6 +29,8 @@ use startup::Greeting;
 
 /// How long a connection may take until its startup message is there.
 const STARTUP_TIMEOUT: Duration = Duration::from_secs(60);
+/// Connections beyond the sessions' limit: those that are starting, or are being refused.
+const STARTING_MAX: usize = 100;
 /// How long to wait before accepting again when the system has no more files to give.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -49,9 +51,10 @@ pub struct Gate {
 pub async fn serve(listener: TcpListener, gate: Arc<Gate>) {
     let mut stop = gate.stop.clone();
     let mut connections = JoinSet::new();
+    let limit = gate.sessions.limit() + STARTING_MAX;
     loop {
         tokio::select! {
-            accepted = listener.accept() => match accepted {
+            accepted = listener.accept(), if connections.len() < limit => match accepted {
                 Ok((stream, address)) => {
                     connections.spawn(serve_connection(stream, address, gate.clone()));
                 }

@@ -124,6 +124,12 @@ async fn whoever_holds_the_writer_cannot_do_so_for_ever() {
         .unwrap();
     client.batch_execute("INSERT INTO t VALUES (4)").await.unwrap();
     assert!(idle.simple_query("SELECT 1").await.is_err());
+    // The same for COPY, whose client has nothing to say.
+    let copying = server.connect("postgres").await;
+    copying.batch_execute("SET idle_in_transaction_session_timeout = '200ms'").await.unwrap();
+    let sink = copying.copy_in::<_, bytes::Bytes>("COPY t FROM STDIN").await.unwrap();
+    client.batch_execute("INSERT INTO t VALUES (0)").await.unwrap();
+    drop(sink);
     // A failed block writes nothing any more, and lets others write.
     let failed = server.connect("postgres").await;
     failed.batch_execute("BEGIN; INSERT INTO t VALUES (5)").await.unwrap();
