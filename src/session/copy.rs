@@ -2,10 +2,10 @@
 
 use std::ops::ControlFlow;
 
-use super::{Session, idle_in_transaction};
 use super::client::{Client, CopyInput, Reply, ResultColumn};
 use super::copy_format::{Fields, Lines, NullRules, write_field};
 use super::portal::Started;
+use super::{Session, idle_in_transaction};
 use crate::bail;
 use crate::catalog::Relation;
 use crate::engine::{CopyIn, Fill, Spool};
@@ -56,7 +56,9 @@ impl Session {
         loop {
             // COPY holds the writer while it waits for its client.
             let input = match idle_limit {
-                Some(limit) => tokio::time::timeout(limit, client.copy_input()).await.map_err(|_| idle_in_transaction())?,
+                Some(limit) => tokio::time::timeout(limit, client.copy_input())
+                    .await
+                    .map_err(|_| idle_in_transaction())?,
                 None => client.copy_input().await,
             };
             let data = match input? {
