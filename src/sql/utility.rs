@@ -746,9 +746,13 @@ impl<'a> Words<'a> {
         let name = self.identifier()?;
         self.accept("WITH");
         while !self.is_done() {
-            let option = self.identifier()?;
+            let mut option = self.identifier()?;
+            if option == "connection" && self.accept("LIMIT") {
+                option = "connection_limit".to_owned();
+            }
             self.accept_token(&Token::Eq);
-            let value = self.value()?;
+            let negative = self.accept_token(&Token::Minus);
+            let value = format!("{}{}", if negative { "-" } else { "" }, self.value()?);
             if let Some(refusal) = refused_database_option(&option, &value) {
                 return Ok(Statement::Refused(refusal));
             }
@@ -1064,14 +1068,19 @@ fn explain_options(text: &str, tokens: &[TokenWithSpan]) -> Result<bool> {
 fn refused_database_option(option: &str, value: &str) -> Option<Error> {
     let lower = value.to_ascii_lowercase();
     let accepted = match option.to_ascii_lowercase().as_str() {
-        "owner" | "connection_limit" | "allow_connections" | "is_template" | "strategy" => true,
+        // There are no roles yet: everyone is the superuser.
+        "owner" => matches!(lower.as_str(), "postgres" | "current_user" | "session_user" | "default"),
+        "connection_limit" => lower == "-1" || lower == "default",
+        "allow_connections" => matches!(lower.as_str(), "true" | "on" | "default"),
+        "is_template" => matches!(lower.as_str(), "false" | "off" | "default"),
+        // How PostgreSQL copies the template: there is nothing to copy.
+        "strategy" => matches!(lower.as_str(), "wal_log" | "file_copy" | "default"),
         "encoding" => matches!(lower.as_str(), "utf8" | "utf-8" | "unicode" | "default" | "6"),
         "template" => matches!(lower.as_str(), "template0" | "template1" | "default"),
         "tablespace" => lower == "pg_default" || lower == "default",
+        // Text is ordered by its bytes.
         "locale" | "lc_collate" | "lc_ctype" => {
             matches!(lower.as_str(), "c" | "posix" | "c.utf-8" | "c.utf8" | "default")
-                || lower.ends_with(".utf-8")
-                || lower.ends_with(".utf8")
         }
         "locale_provider" => lower == "libc",
         _ => false,
