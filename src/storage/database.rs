@@ -188,15 +188,17 @@ impl Database {
 
     /// Commits to the file what is applied.
     pub fn settle(&self, writer: &mut Writer) -> Result<()> {
-        self.is_behind.store(false, Ordering::Release);
-        self.settle_wanted.store(false, Ordering::Release);
         let applied = self.pipeline().applied();
-        let outcome = writer.settle(applied);
-        match &outcome {
-            Ok(()) => self.checkpointer.run_if_overdue(writer.connection()),
-            Err(_) => self.is_behind.store(true, Ordering::Release),
+        writer.settle(applied)?;
+        let pipeline = self.pipeline();
+        if pipeline.applied() == applied {
+            // Not before SQLite's COMMIT: a reader that finds nothing to wait for opens the file as it is.
+            self.is_behind.store(false, Ordering::Release);
+            self.settle_wanted.store(false, Ordering::Release);
         }
-        outcome
+        drop(pipeline);
+        self.checkpointer.run_if_overdue(writer.connection());
+        Ok(())
     }
 
     /// Waits for the right to have a transaction open on the writer: first come, first served.

@@ -331,3 +331,36 @@ fn scripts() {
             .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     }
 }
+
+/// The background may be committing to the file at the moment a reader asks whether there is anything to wait for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_sees_what_is_applied_while_the_background_settles_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = Node::open(directory.path().join("a"));
+    let database = node.database();
+    let settling = database.clone();
+    let background = tokio::spawn(async move {
+        loop {
+            settling.settle_if_idle();
+            tokio::task::yield_now().await;
+        }
+    });
+    for index in 1..=1000 {
+        let permit = database.acquire().await.unwrap();
+        database.begin().await.unwrap();
+        let sql = if index == 1 { "CREATE TABLE t (a INTEGER)" } else { "INSERT INTO t VALUES (1)" };
+        node.statement(|statement| match index {
+            1 => statement.change_schema(sql),
+            _ => statement.change(&sql.into(), &[]).map(|_| ()),
+        })
+        .await
+        .unwrap();
+        let committed = database.seal().await.unwrap().unwrap();
+        drop(permit);
+        let entry = encode(&node.databases.take_ready()).unwrap().remove(0);
+        node.databases.apply(LogId { term: 1, node: 1, index }, &entry).await.unwrap();
+        committed.await.unwrap().unwrap();
+        assert_eq!(database.reader().await.unwrap().index(), index);
+    }
+    background.abort();
+}
