@@ -4,8 +4,11 @@
 //! - `GET /health`: 200 if this node can serve, else 503.
 //! - `GET /status`: lines of a name, a tab and a value.
 //! - `GET /metrics`: Prometheus' text format.
+//! - `GET /members`: a line a member of the cluster, its fields separated by tabs.
 //! - `POST /backup?to=DIRECTORY`: copies all databases there.
+//! - `POST /remove?node=N`, `/transfer?to=N`, `/rebuild?node=N`, `/verify`: see `quorate --help`.
 
+mod members;
 mod stream;
 
 use std::convert::Infallible;
@@ -22,6 +25,7 @@ use tokio::sync::Semaphore;
 
 use crate::backup;
 use crate::cluster::Cluster;
+use crate::error::Error;
 use crate::session::Sessions;
 use crate::storage::Databases;
 use crate::telemetry;
@@ -74,12 +78,30 @@ async fn answer(request: Request<Incoming>, state: Arc<State>) -> Result<Respons
         (&Method::GET, "/health") => health(&state),
         (&Method::GET, "/" | "/status") => respond(StatusCode::OK, status(&state)),
         (&Method::GET, "/metrics") => respond(StatusCode::OK, telemetry::metrics::render()),
+        (&Method::GET, "/members") => respond(StatusCode::OK, members::list(&state.cluster).await),
         (&Method::POST, "/backup") => back_up(request.uri().query().unwrap_or_default(), &state).await,
-        _ => respond(
-            StatusCode::NOT_FOUND,
-            "there are /health, /status, /metrics and POST /backup?to=DIRECTORY\n".into(),
-        ),
+        (&Method::POST, path) => {
+            let query = request.uri().query().unwrap_or_default();
+            match members::change(path, query, &state.cluster).await {
+                Some(Ok(text)) => respond(StatusCode::OK, text),
+                Some(Err(error)) => respond(StatusCode::CONFLICT, in_one_line(&error)),
+                None => not_found(),
+            }
+        }
+        _ => not_found(),
     })
+}
+
+fn not_found() -> Response<String> {
+    let pages = "there are /health, /status, /members, /metrics and POST /backup?to=DIRECTORY\n";
+    respond(StatusCode::NOT_FOUND, pages.into())
+}
+
+fn in_one_line(error: &Error) -> String {
+    let fields = error.fields();
+    let parts = [Some(&fields.message), fields.detail.as_ref(), fields.hint.as_ref()];
+    let text: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
+    format!("{}\n", text.join(". "))
 }
 
 fn respond(status: StatusCode, body: String) -> Response<String> {
@@ -90,7 +112,7 @@ fn respond(status: StatusCode, body: String) -> Response<String> {
 
 fn health(state: &State) -> Response<String> {
     match state.cluster.node().status().role {
-        role @ ("leader" | "follower") => respond(StatusCode::OK, format!("{role}\n")),
+        role @ ("leader" | "follower" | "learner") => respond(StatusCode::OK, format!("{role}\n")),
         role => respond(StatusCode::SERVICE_UNAVAILABLE, format!("{role}\n")),
     }
 }
@@ -103,6 +125,7 @@ fn status(state: &State) -> String {
         ("version", env!("CARGO_PKG_VERSION").to_owned()),
         ("node", status.node_id.to_string()),
         ("role", status.role.to_owned()),
+        ("cluster", format!("{:016x}", state.cluster.id())),
         ("leader", number(status.leader)),
         ("term", status.term.to_string()),
         ("last log entry", number(status.last_log_index)),

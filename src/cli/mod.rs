@@ -1,5 +1,8 @@
 //! The command line: what people type, and what they read.
 
+mod demo;
+mod file;
+mod members;
 mod request;
 
 use std::io::Write;
@@ -10,10 +13,11 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{self, Config};
+use crate::config::{self, ClusterConfig, ClusterTls, Config};
 use crate::error::{Error, Result};
 use crate::server::Server;
 use crate::telemetry::{LogLevel, start_log};
+use demo::DemoArguments;
 
 /// A PostgreSQL-compatible, fault-tolerant SQL server in one binary.
 #[derive(Parser, Debug)]
@@ -33,6 +37,59 @@ enum Command {
     Status(AdminArguments),
     /// Copy all databases of a running node into a directory, one SQLite file each.
     Backup(BackupArguments),
+    /// Run a cluster of three nodes on this machine, for a first look.
+    Demo(DemoArguments),
+    /// Add, remove or rebuild a member of the cluster.
+    #[command(subcommand)]
+    Node(NodeCommand),
+    /// Give the leadership to another node.
+    #[command(subcommand)]
+    Leader(LeaderCommand),
+    /// Compare the contents of all nodes, table by table.
+    Verify(AdminArguments),
+    /// Make a stopped node's data a cluster of its own, because a majority of its cluster is lost for
+    /// good.
+    Recover(RecoverArguments),
+}
+
+#[derive(Subcommand, Debug)]
+enum NodeCommand {
+    /// Tell how to start another node, and wait until it is a member.
+    Add(AdminArguments),
+    /// Remove a member, dead or alive.
+    Remove(NodeArguments),
+    /// Replace a member's files by the leader's: for one that verify has found to be different.
+    Rebuild(NodeArguments),
+}
+
+#[derive(Subcommand, Debug)]
+enum LeaderCommand {
+    /// Give the leadership to a node, or to the best of the others.
+    Transfer {
+        /// The node's number.
+        node: Option<u64>,
+        #[command(flatten)]
+        admin: AdminArguments,
+    },
+}
+
+#[derive(Args, Debug)]
+struct NodeArguments {
+    /// The node's number, as `quorate status` shows it.
+    node: u64,
+    #[command(flatten)]
+    admin: AdminArguments,
+}
+
+#[derive(Args, Debug)]
+struct RecoverArguments {
+    /// The data directory of the stopped node that has most of the data.
+    #[arg(long, env = "QUORATE_DATA", value_name = "DIRECTORY", default_value = config::DATA_DIRECTORY)]
+    data: PathBuf,
+    /// Confirms that the other nodes will never run again with their old data, and that what only they had
+    /// is lost.
+    #[arg(long)]
+    the_others_are_lost: bool,
 }
 
 /// Each option can also be given as an environment variable.
@@ -59,6 +116,84 @@ struct ServeArguments {
     /// How much to log: error, warn, info or debug.
     #[arg(long, env = "QUORATE_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
     log_level: LogLevel,
+    /// File with options, a line each, such as "listen = 127.0.0.1:5432"; # starts a comment. The
+    /// environment and the command line come first.
+    #[arg(long, env = "QUORATE_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    cluster: ClusterArguments,
+}
+
+/// The node's part in a cluster.
+#[derive(Args, Debug, Clone)]
+#[command(next_help_heading = "Cluster")]
+struct ClusterArguments {
+    /// Address for the other nodes. Without it the node is alone.
+    #[arg(long, env = "QUORATE_CLUSTER_LISTEN", value_name = "IP:PORT")]
+    cluster_listen: Option<SocketAddr>,
+    /// Where the other nodes reach this one, if not at --cluster-listen.
+    #[arg(long, env = "QUORATE_ADVERTISE", value_name = "HOST:PORT")]
+    advertise: Option<String>,
+    /// Where other nodes may be found, this one included or not; names are resolved at each try.
+    #[arg(long, env = "QUORATE_JOIN", value_name = "HOST:PORT,…", value_delimiter = ',')]
+    join: Vec<String>,
+    /// How many nodes found the cluster. Until then each waits; later ones join.
+    #[arg(long, env = "QUORATE_EXPECT", value_name = "NUMBER", default_value_t = 1)]
+    expect: usize,
+    /// This node's number, kept in the data directory [default: drawn at the first start].
+    #[arg(long, env = "QUORATE_NODE_ID", value_name = "NUMBER")]
+    node_id: Option<u64>,
+    /// Follow and serve reads, but never vote.
+    #[arg(long, env = "QUORATE_LEARNER")]
+    learner: bool,
+    /// Encrypt between nodes: the certificates that sign the nodes' own, in PEM.
+    #[arg(long, env = "QUORATE_CLUSTER_CA", value_name = "FILE", requires_all = ["cluster_cert", "cluster_key"])]
+    cluster_ca: Option<PathBuf>,
+    /// This node's certificate, in PEM, good for the host by which others reach it.
+    #[arg(long, env = "QUORATE_CLUSTER_CERT", value_name = "FILE", requires = "cluster_ca")]
+    cluster_cert: Option<PathBuf>,
+    /// The certificate's private key, in PEM.
+    #[arg(long, env = "QUORATE_CLUSTER_KEY", value_name = "FILE", requires = "cluster_ca")]
+    cluster_key: Option<PathBuf>,
+    /// Let the leader answer linearizable reads by its lease, without asking the others: one round trip
+    /// less, but right only while the machines' clocks run equally fast.
+    #[arg(long, env = "QUORATE_LEASE_READS")]
+    lease_reads: bool,
+    /// Milliseconds without news from the leader, at least and at most, until a node stands for election.
+    #[arg(long, env = "QUORATE_ELECTION_TIMEOUT_MS", value_name = "LEAST,MOST", value_delimiter = ',',
+          num_args = 1, default_values_t = [config::ELECTION_TIMEOUT_MS.0, config::ELECTION_TIMEOUT_MS.1])]
+    election_timeout_ms: Vec<u64>,
+    /// Milliseconds between two signs of life of the leader.
+    #[arg(long, env = "QUORATE_HEARTBEAT_MS", value_name = "MILLISECONDS", default_value_t = config::HEARTBEAT_MS)]
+    heartbeat_ms: u64,
+}
+
+impl ClusterArguments {
+    fn config(&self) -> Result<ClusterConfig, String> {
+        let &[low, high] = &self.election_timeout_ms[..] else {
+            return Err("--election-timeout-ms takes two numbers, such as 400,800".into());
+        };
+        let tls = match (&self.cluster_ca, &self.cluster_cert, &self.cluster_key) {
+            (Some(authority), Some(certificate), Some(key)) => Some(ClusterTls {
+                authority: authority.clone(),
+                certificate: certificate.clone(),
+                key: key.clone(),
+            }),
+            _ => None,
+        };
+        Ok(ClusterConfig {
+            node_id: self.node_id,
+            listen: self.cluster_listen,
+            advertise: self.advertise.clone(),
+            join: self.join.clone(),
+            expect: self.expect,
+            learner: self.learner,
+            tls,
+            lease_reads: self.lease_reads,
+            election_timeout_ms: (low, high),
+            heartbeat_ms: self.heartbeat_ms,
+        })
+    }
 }
 
 #[derive(Args, Debug)]
@@ -92,26 +227,68 @@ impl ServeArguments {
             connections_max: self.max_connections,
             log_bytes_max: self.log_mb.saturating_mul(1 << 20),
             stop_timeout: Duration::from_secs(self.stop_timeout),
+            cluster: self.cluster.config()?,
         })
     }
 }
 
 /// Runs what the process was asked for.
 pub fn run() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match file::with_config(std::env::args_os().collect()) {
+        Ok(words) => Arguments::parse_from(words),
+        Err(message) => return fail(&message),
+    };
     let outcome = match arguments.command {
         None => serve(&arguments.serve),
         Some(Command::Serve(serve_arguments)) => serve(&serve_arguments),
-        Some(Command::Status(admin)) => request::get(admin.admin, "/status").map(|page| print(&table(&page))),
+        Some(Command::Status(admin)) => members::status(admin.admin),
         Some(Command::Backup(backup)) => back_up(&backup),
+        Some(Command::Demo(demo)) => demo::run(&demo),
+        Some(Command::Node(NodeCommand::Add(admin))) => members::add(admin.admin),
+        Some(Command::Node(NodeCommand::Remove(node))) => {
+            post(node.admin.admin, &format!("/remove?node={}", node.node))
+        }
+        Some(Command::Node(NodeCommand::Rebuild(node))) => {
+            post(node.admin.admin, &format!("/rebuild?node={}", node.node))
+        }
+        Some(Command::Leader(LeaderCommand::Transfer { node, admin })) => {
+            let query = node.map_or_else(String::new, |node| format!("?to={node}"));
+            post(admin.admin, &format!("/transfer{query}"))
+        }
+        Some(Command::Verify(admin)) => members::verify(admin.admin),
+        Some(Command::Recover(recover)) => recover_data(&recover),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            let _ = writeln!(std::io::stderr(), "quorate: {message}");
-            ExitCode::FAILURE
-        }
+        Err(message) => fail(&message),
     }
+}
+
+fn fail(message: &str) -> ExitCode {
+    // Nobody can be told if standard error is closed.
+    let _ = writeln!(std::io::stderr(), "quorate: {message}");
+    ExitCode::FAILURE
+}
+
+fn post(address: SocketAddr, path: &str) -> Result<(), String> {
+    request::post(address, path).map(|text| print(&text))
+}
+
+fn recover_data(recover: &RecoverArguments) -> Result<(), String> {
+    if !recover.the_others_are_lost {
+        return Err(
+            "this gives up what only the other nodes have, and must never be done while a majority of them can be started. If it is lost for good, repeat the command with --the-others-are-lost".into(),
+        );
+    }
+    start_log(LogLevel::Info);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| format!("could not start threads: {error}"))?;
+    let recovered = runtime.block_on(crate::server::recover(&recover.data));
+    let index = recovered.map_err(|error| one_line(&error))?;
+    print(&format!(
+        "The data up to entry {index} is a cluster of its own now. Start this node without --join, then start the others with empty data directories and --join.\n"
+    ));
+    Ok(())
 }
 
 fn print(text: &str) {

@@ -19,6 +19,109 @@ pub const LOG_MB: u64 = 64;
 /// Seconds that running statements have when the server stops, unless told otherwise.
 pub const STOP_SECONDS: u64 = 10;
 
+/// Milliseconds without news from the leader, at least and at most, until a node stands for election.
+pub const ELECTION_TIMEOUT_MS: (u64, u64) = (400, 800);
+/// Milliseconds between two signs of life of the leader.
+pub const HEARTBEAT_MS: u64 = 75;
+
+/// Files of mutual TLS between nodes.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ClusterTls {
+    /// The authority's certificates.
+    pub authority: PathBuf,
+    /// This node's certificate.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+}
+
+/// How a node is part of a cluster.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ClusterConfig {
+    /// This node's number; `None` for one that is drawn at the first start.
+    pub node_id: Option<u64>,
+    /// Where other nodes connect; `None` for a node alone.
+    pub listen: Option<SocketAddr>,
+    /// Where other nodes reach this one, if not at `listen`.
+    pub advertise: Option<String>,
+    /// Where other nodes may be found.
+    pub join: Vec<String>,
+    /// How many nodes found the cluster.
+    pub expect: usize,
+    /// Whether this node never votes.
+    pub learner: bool,
+    /// Encryption between nodes.
+    pub tls: Option<ClusterTls>,
+    /// Whether the leader answers reads by its lease.
+    pub lease_reads: bool,
+    /// See [`ELECTION_TIMEOUT_MS`].
+    pub election_timeout_ms: (u64, u64),
+    /// See [`HEARTBEAT_MS`].
+    pub heartbeat_ms: u64,
+}
+
+impl Default for ClusterConfig {
+    fn default() -> Self {
+        ClusterConfig {
+            node_id: None,
+            listen: None,
+            advertise: None,
+            join: Vec::new(),
+            expect: 1,
+            learner: false,
+            tls: None,
+            lease_reads: false,
+            election_timeout_ms: ELECTION_TIMEOUT_MS,
+            heartbeat_ms: HEARTBEAT_MS,
+        }
+    }
+}
+
+impl ClusterConfig {
+    /// Where other nodes reach this one.
+    pub fn address(&self) -> Option<String> {
+        self.advertise.clone().or_else(|| self.listen.map(|listen| listen.to_string()))
+    }
+
+    fn check(&self) -> Result<()> {
+        let refuse = |message: &str| Err(Error::new(state::INVALID_PARAMETER_VALUE, message));
+        let has_peers = !self.join.is_empty() || self.expect > 1;
+        if has_peers && self.listen.is_none() {
+            return refuse("--join and --expect need --cluster-listen, where other nodes connect");
+        }
+        if self.listen.is_some_and(|listen| listen.ip().is_unspecified()) && self.advertise.is_none() {
+            return refuse(
+                "with --cluster-listen on all addresses, --advertise must say where others reach this node",
+            );
+        }
+        if self.expect > 1 && self.join.is_empty() {
+            return refuse("--expect needs --join: where the other nodes are");
+        }
+        if !(1..=9).contains(&self.expect) {
+            return refuse("--expect must be between 1 and 9");
+        }
+        if self.node_id == Some(0) {
+            return refuse("--node-id must not be 0");
+        }
+        let addresses = self.join.iter().chain(&self.advertise);
+        for address in addresses {
+            let port = address.rsplit_once(':').and_then(|(host, port)| {
+                (!host.is_empty() && !address.contains(' ')).then(|| port.parse::<u16>().ok())?
+            });
+            if port.is_none() {
+                return refuse(&format!("\"{address}\" is not an address such as host:7432"));
+            }
+        }
+        let (low, high) = self.election_timeout_ms;
+        if !(self.heartbeat_ms >= 10 && low >= self.heartbeat_ms * 2 && high > low && high <= 60_000) {
+            return refuse(
+                "--election-timeout-ms must be two numbers, the first at least twice --heartbeat-ms (which is at least 10), the second larger and at most 60000",
+            );
+        }
+        Ok(())
+    }
+}
+
 /// Everything that can be chosen.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Config {
@@ -34,6 +137,8 @@ pub struct Config {
     pub log_bytes_max: u64,
     /// How long running statements have when the server stops.
     pub stop_timeout: Duration,
+    /// The node's part in a cluster.
+    pub cluster: ClusterConfig,
 }
 
 impl Default for Config {
@@ -45,6 +150,7 @@ impl Default for Config {
             connections_max: CONNECTIONS_MAX,
             log_bytes_max: LOG_MB << 20,
             stop_timeout: Duration::from_secs(STOP_SECONDS),
+            cluster: ClusterConfig::default(),
         }
     }
 }
@@ -65,6 +171,7 @@ impl Config {
         if self.stop_timeout > Duration::from_secs(86_400) {
             return refuse("--stop-timeout must be at most 86400 seconds");
         }
+        self.cluster.check()?;
         if self.admin.is_some_and(|admin| admin == self.listen && admin.port() != 0) {
             return refuse("--listen and --admin are the same address");
         }
@@ -81,6 +188,17 @@ mod tests {
         Config::default().check().unwrap();
         assert!(Config { connections_max: 0, ..Config::default() }.check().is_err());
         assert!(Config { log_bytes_max: 1, ..Config::default() }.check().is_err());
+        let cluster = |cluster| Config { cluster, ..Config::default() }.check();
+        let listen = Some("127.0.0.1:7432".parse().unwrap());
+        let join = vec!["b:7432".to_owned()];
+        let good = ClusterConfig { listen, join: join.clone(), expect: 3, ..ClusterConfig::default() };
+        cluster(good.clone()).unwrap();
+        assert!(cluster(ClusterConfig { listen: None, ..good.clone() }).is_err());
+        assert!(cluster(ClusterConfig { join: vec!["b".into()], ..good.clone() }).is_err());
+        assert!(cluster(ClusterConfig { join: Vec::new(), ..good.clone() }).is_err());
+        assert!(cluster(ClusterConfig { election_timeout_ms: (10, 5), ..good.clone() }).is_err());
+        let everywhere = Some("0.0.0.0:7432".parse().unwrap());
+        assert!(cluster(ClusterConfig { listen: everywhere, ..good }).is_err());
         assert!(Config { admin: Some(LISTEN.parse().unwrap()), ..Config::default() }.check().is_err());
     }
 }

@@ -17,7 +17,8 @@ impl Engine {
         surroundings: &Surroundings<'_>,
         patience: &Patience<'_>,
     ) -> Result<()> {
-        let mut transaction = Transaction::begin(self.databases.system(), patience, None).await?;
+        let system = self.databases.system();
+        let mut transaction = Transaction::begin(&system, self.consensus.clone(), patience, None).await?;
         if self.databases.names().borrow().contains_key(name) {
             bail!(DUPLICATE_DATABASE, "database \"{name}\" already exists");
         }
@@ -32,7 +33,7 @@ impl Engine {
             })
             .await;
         outcome.map_err(Refusal::into_error)?;
-        transaction.commit().await?;
+        transaction.commit(None).await?;
         self.wait_for_names(|names| names.contains_key(name)).await
     }
 
@@ -44,7 +45,8 @@ impl Engine {
         surroundings: &Surroundings<'_>,
         patience: &Patience<'_>,
     ) -> Result<bool> {
-        let mut transaction = Transaction::begin(self.databases.system(), patience, None).await?;
+        let system = self.databases.system();
+        let mut transaction = Transaction::begin(&system, self.consensus.clone(), patience, None).await?;
         let Some(database) = self.databases.names().borrow().get(name).cloned() else { return Ok(false) };
         if database.oid() == own.oid() {
             bail!(OBJECT_IN_USE, "cannot drop the currently open database");
@@ -64,7 +66,7 @@ impl Engine {
             .statement(surroundings, |statement| statement.change(&delete, &[DatumRef::Text(name)]))
             .await;
         outcome.map_err(Refusal::into_error)?;
-        transaction.commit().await?;
+        transaction.commit(None).await?;
         self.wait_for_names(|names| !names.contains_key(name)).await?;
         Ok(true)
     }

@@ -22,12 +22,15 @@ mod violation;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-pub use crate::storage::{CancelToken, Cursor, Fill, MemoryRelations, Reader, Spool};
-pub use connection::Connection;
-pub use consensus::{Consensus, Local, Outcome, Replicated};
+pub use crate::cluster::{Decoder, Encoder, Stream, StreamReceiver, StreamSender, nonsense};
+pub use crate::storage::{
+    CancelToken, Cursor, Fill, Identity, MemoryRelations, OUTCOME_KEPT_US, Reader, Spool, TransactionId,
+};
+pub use connection::{Connection, Wanted};
+pub use consensus::{Consensus, Freshness, Local, Outcome, Replicated};
 pub use copy::CopyIn;
 pub use modify::{Rows, Spooler};
-pub use transaction::{Patience, Refusal, SequenceValues, Surroundings, Transaction};
+pub use transaction::{Outcomes, Patience, Refusal, SequenceValues, Surroundings, Transaction};
 
 use crate::error::Result;
 use crate::sql::plan::{Binding, SqliteStatement};
@@ -74,6 +77,11 @@ impl Engine {
     pub fn database_names(&self) -> Vec<(Oid, String)> {
         let names = self.databases.names().borrow().clone();
         names.iter().map(|(name, database)| (database.oid(), name.clone())).collect()
+    }
+
+    /// The last entry applied here.
+    pub fn applied_index(&self) -> u64 {
+        self.databases.applied().borrow().index
     }
 
     fn count(&self, database: Oid, difference: isize) {

@@ -4,7 +4,8 @@
 use std::collections::VecDeque;
 
 use super::consensus::{Consensus, Outcome};
-use crate::error::Result;
+use crate::error::{Error, Result, state};
+use crate::raft::Fate;
 use crate::storage::{Batch, Databases, encode};
 use crate::telemetry;
 
@@ -23,9 +24,11 @@ pub(super) async fn run(databases: &Databases, consensus: &dyn Consensus) {
     let mut in_flight: VecDeque<Proposed> = VecDeque::new();
     loop {
         if in_flight.len() < IN_FLIGHT_MAX {
-            let batches = databases.take_ready();
+            // A term of 0 is before all others: nobody takes the entries, and their transactions fail.
+            let term = consensus.leading_term().unwrap_or(0);
+            let batches = databases.take_ready(term);
             if !batches.is_empty() {
-                in_flight.extend(propose(databases, consensus, batches).await);
+                in_flight.extend(propose(databases, consensus, batches, term).await);
                 continue;
             }
         }
@@ -35,54 +38,83 @@ pub(super) async fn run(databases: &Databases, consensus: &dyn Consensus) {
             Some(first) if has_room => {
                 tokio::select! {
                     ended = end(&mut first.outcomes) => {
-                        finish(databases, in_flight.pop_front(), ended).await;
+                        finish(databases, consensus, in_flight.pop_front(), ended).await;
                     }
                     () = databases.ready().notified() => {}
                 }
             }
             Some(first) => {
                 let ended = end(&mut first.outcomes).await;
-                finish(databases, in_flight.pop_front(), ended).await;
+                finish(databases, consensus, in_flight.pop_front(), ended).await;
             }
         }
     }
 }
 
 /// Proposes the entries of some batches; `None` if that failed.
-async fn propose(databases: &Databases, consensus: &dyn Consensus, batches: Vec<Batch>) -> Option<Proposed> {
-    match propose_all(consensus, &batches).await {
+async fn propose(
+    databases: &Databases,
+    consensus: &dyn Consensus,
+    batches: Vec<Batch>,
+    term: u64,
+) -> Option<Proposed> {
+    match propose_all(consensus, &batches, term).await {
         Ok(outcomes) => Some(Proposed { batches, outcomes }),
         Err(error) => {
-            let failed = Proposed { batches, outcomes: Vec::new() };
-            finish(databases, Some(failed), Err(error)).await;
+            withdraw(databases, &batches, &error).await;
             None
         }
     }
 }
 
-async fn propose_all(consensus: &dyn Consensus, batches: &[Batch]) -> Result<Vec<Outcome>> {
+async fn propose_all(consensus: &dyn Consensus, batches: &[Batch], term: u64) -> Result<Vec<Outcome>> {
     let mut outcomes = Vec::new();
     for entry in encode(batches)? {
-        outcomes.push(consensus.propose(entry).await?);
+        outcomes.push(consensus.propose(entry, term).await?);
     }
     Ok(outcomes)
 }
 
-/// Waits for the ends of all entries. May be dropped and called again: those that have ended are gone.
-async fn end(outcomes: &mut Vec<Outcome>) -> Result<()> {
+/// Waits for the ends of all entries; the last one has the data. May be dropped and called again: those
+/// that have ended are gone.
+async fn end(outcomes: &mut Vec<Outcome>) -> Option<Fate> {
+    let mut fate = None;
     while let Some(outcome) = outcomes.first_mut() {
-        let ended = outcome.await;
+        fate = Some(outcome.await);
         drop(outcomes.remove(0));
-        ended?;
     }
-    Ok(())
+    fate
 }
 
-async fn finish(databases: &Databases, proposed: Option<Proposed>, ended: Result<()>) {
-    let (Some(proposed), Err(error)) = (proposed, ended) else { return };
-    if let Err(second) = databases.withdraw(&proposed.batches, &error).await {
+async fn finish(
+    databases: &Databases,
+    consensus: &dyn Consensus,
+    proposed: Option<Proposed>,
+    ended: Option<Fate>,
+) {
+    let Some(proposed) = proposed else { return };
+    match ended {
+        Some(Fate::Refused(error)) => withdraw(databases, &proposed.batches, &error).await,
+        // The entries of the next leader will tell, unless there is nothing more to come.
+        Some(Fate::Unknown) => {
+            if let Some(error) = consensus.failure() {
+                databases.fail_pending(&error, &unknown());
+            }
+        }
+        Some(Fate::Applied(_)) | None => {}
+    }
+}
+
+async fn withdraw(databases: &Databases, batches: &[Batch], error: &Error) {
+    if let Err(second) = databases.withdraw(batches, error).await {
         telemetry::error!(
             "transactions that could not be committed could not be taken back either: {second}"
         );
     }
+}
+
+/// 08007: the log has stopped with an entry on its way, or nobody has told in time.
+pub(super) fn unknown() -> Error {
+    Error::new(state::TRANSACTION_RESOLUTION_UNKNOWN, "the outcome of the commit is unknown")
+        .with_hint("It may have been committed: ask quorate.commit_status() or look before you repeat it.")
 }

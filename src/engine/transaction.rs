@@ -3,19 +3,23 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::consensus::Consensus;
 use super::modify::{self, Rows};
-use super::{copy, definition, values, violation};
+use super::{copy, definition, proposer, values, violation};
 use crate::catalog::{Catalog, Relation};
 use crate::error::{Error, Result, state};
 use crate::functions::Env;
 use crate::sql::ddl::Definition;
 use crate::sql::plan::{Modify, SqliteStatement};
 use crate::storage::{
-    CancelToken, Database, Execution, Failure, Identity, MemoryRelations, Spool, Statement, Violation,
-    WritePermit,
+    CancelToken, Database, Execution, Failure, Identity, MemoryRelations, Spool, Statement, TransactionId,
+    Violation, WritePermit,
 };
 use crate::telemetry::metrics;
 use crate::types::Datum;
+
+/// How long a commit waits for the log before it is unknown.
+const COMMIT_PATIENCE: Duration = Duration::from_secs(30);
 
 /// How often a statement steps aside for readers before it runs undisturbed.
 const STEPS_ASIDE_MAX: usize = 3;
@@ -96,12 +100,29 @@ impl SequenceValues {
     }
 }
 
+/// What the transactions of a database have become, while a write transaction is open.
+#[derive(Clone)]
+pub struct Outcomes(Arc<Database>);
+
+impl Outcomes {
+    /// Whether a transaction has been committed. It may be on its way still; then the open transaction
+    /// has seen its changes, and ends only after it.
+    pub fn is_committed(&self, id: TransactionId) -> Result<bool> {
+        Ok(self.0.is_pending(id) || self.0.committed(id)?)
+    }
+}
+
 /// An open write transaction. Dropped, it is rolled back.
 pub struct Transaction {
     database: Arc<Database>,
+    consensus: Arc<dyn Consensus>,
+    /// The term in which this node leads and the transaction runs.
+    term: u64,
     /// `None` once it has ended.
     permit: Option<WritePermit>,
     catalog: Arc<Catalog>,
+    /// The catalog's version at its start.
+    first_version: u64,
 }
 
 impl Drop for Transaction {
@@ -140,10 +161,12 @@ async fn acquire(database: &Arc<Database>, patience: &Patience<'_>) -> Result<Wr
 impl Transaction {
     pub(super) async fn begin(
         database: &Arc<Database>,
+        consensus: Arc<dyn Consensus>,
         patience: &Patience<'_>,
         snapshot: Option<Identity>,
     ) -> Result<Transaction> {
         let permit = acquire(database, patience).await?;
+        let term = consensus.wait_to_lead().await?;
         if snapshot.is_some_and(|identity| identity != database.base()) {
             let error = Error::new(
                 state::SERIALIZATION_FAILURE,
@@ -153,12 +176,34 @@ impl Transaction {
         }
         database.begin().await?;
         let catalog = database.writer().await.catalog().clone();
-        Ok(Transaction { database: database.clone(), permit: Some(permit), catalog })
+        Ok(Transaction {
+            database: database.clone(),
+            consensus,
+            term,
+            permit: Some(permit),
+            first_version: catalog.version,
+            catalog,
+        })
     }
 
     /// What exists, as this transaction sees it.
     pub fn catalog(&self) -> &Arc<Catalog> {
         &self.catalog
+    }
+
+    /// Whether it has changed what exists.
+    pub fn has_changed_catalog(&self) -> bool {
+        self.catalog.version != self.first_version
+    }
+
+    /// The term in which it runs.
+    pub fn term(&self) -> u64 {
+        self.term
+    }
+
+    /// What transactions have become.
+    pub fn outcomes(&self) -> Outcomes {
+        Outcomes(self.database.clone())
     }
 
     /// The sequences.
@@ -327,17 +372,26 @@ impl Transaction {
         self.database.writer().await.release(place)
     }
 
-    /// Commits. Ends when the log has the changes: 40001 if they are in no entry, 08007 if nobody knows.
-    pub async fn commit(mut self) -> Result<()> {
+    /// Commits. Ends when the log has the changes, and gives the index of their entry; 40001 if they are in
+    /// no entry, 08007 if nobody knows. The id is kept, for those who ask for the outcome later.
+    pub async fn commit(mut self, id: Option<TransactionId>) -> Result<u64> {
         // An error leaves the transaction open, and the drop of `self` rolls it back.
-        let waiting = self.database.seal().await?;
+        let (changed, waiting) = self.database.seal(id).await?;
         self.permit = None;
-        let Some(waiting) = waiting else { return Ok(()) };
-        let unknown =
-            || Error::new(state::TRANSACTION_RESOLUTION_UNKNOWN, "the outcome of the commit is unknown");
-        waiting.await.map_err(|_| unknown())??;
+        let mut index = 0;
+        if let Some(waiting) = waiting {
+            let answer = match tokio::time::timeout(COMMIT_PATIENCE, waiting).await {
+                Ok(Ok(answer)) => answer,
+                Ok(Err(_)) | Err(_) => Err(proposer::unknown()),
+            };
+            index = answer?.index;
+        }
+        if !changed {
+            // What it saw was right only if nobody else led meanwhile.
+            self.consensus.confirm(self.term).await?;
+        }
         metrics::COMMITS.increment();
-        Ok(())
+        Ok(index)
     }
 
     /// Rolls back.

@@ -83,6 +83,11 @@ pub struct Fields {
 }
 
 impl Error {
+    /// An error with all its fields, as another node has told them.
+    pub fn from_fields(fields: Fields) -> Error {
+        Error(Box::new(fields))
+    }
+
     /// An error with a SQLSTATE and a primary message.
     pub fn new(sqlstate: SqlState, message: impl Into<String>) -> Error {
         Error::with_severity(Severity::Error, sqlstate, message)

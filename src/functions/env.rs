@@ -43,6 +43,10 @@ pub trait Env: Sync {
     /// A setting's value as SHOW prints it. 42704 for an unknown name.
     fn setting(&self, name: &str) -> Result<String>;
 
+    /// What became of a transaction, by its id: `committed`, `aborted`, or `None` if it is too long ago.
+    /// 22P02 for what is no id.
+    fn commit_status(&self, id: &str) -> Result<Option<&'static str>>;
+
     /// Sets a setting as SET or SET LOCAL does and returns its new value.
     fn set_setting(&self, name: &str, value: Option<&str>, local: bool) -> Result<String>;
 

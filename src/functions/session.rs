@@ -249,6 +249,10 @@ fn is_visible(args: &[DatumRef<'_>], env: &dyn Env) -> Result<Datum> {
     Ok(env.is_visible(args[0].integer() as u32).map_or(Datum::Null, Datum::bool))
 }
 
+fn commit_status(args: &[DatumRef<'_>], env: &dyn Env) -> Result<Datum> {
+    Ok(env.commit_status(args[0].text())?.map_or(Datum::Null, |status| Datum::Text(status.to_owned())))
+}
+
 pub(super) const FUNCTIONS: &[Function] = &[
     scalar(89, "version", &[], &TEXT, version).stable(),
     scalar(861, "current_database", &[], &NAME, current_database).stable(),
@@ -265,6 +269,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     native(3810, "pg_is_in_recovery", &[], &BOOL, "0").volatile(),
     native(810, "pg_client_encoding", &[], &NAME, "'UTF8'").stable(),
     native(1039, "getdatabaseencoding", &[], &NAME, "'UTF8'").stable(),
+    scalar(9001, "quorate_commit_status", &[&TEXT], &TEXT, commit_status).writing(),
     super::lacking(2560, "pg_postmaster_start_time", &[], &TIMESTAMPTZ),
 ];
 

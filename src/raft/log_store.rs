@@ -12,7 +12,8 @@ use tokio::sync::oneshot;
 use super::types::{
     RaftEntry, RaftLogId, RaftVoteOf, Types, log_id, raft_entry, raft_log_id, raft_vote, stored_entry, vote,
 };
-use crate::storage::{LogFile, LogPayload, OnFlushed};
+use crate::error::{Error, Result, state};
+use crate::storage::{Databases, LogFile, LogPayload, OnFlushed};
 
 /// Bytes of entries read at once for a follower or for applying; at least one entry is.
 const READ_BYTES_MAX: usize = 8 << 20;
@@ -136,4 +137,26 @@ impl RaftLogStorage<Types> for LogStore {
     async fn purge(&mut self, upto: RaftLogId) -> io::Result<()> {
         flushed(|done| self.0.purge(log_id(&upto), done)).await
     }
+}
+
+/// Applies all of a log, whether it is known to be committed or not, when nobody is left to ask. Gives the
+/// last entry.
+pub async fn apply_all(log: &LogFile, databases: &Databases) -> Result<u64> {
+    let unread = |error: io::Error| Error::new(state::IO_ERROR, format!("could not read the log: {error}"));
+    let last = log.state().last.map_or(0, |id| id.index);
+    let mut next = databases.floor().map_or(0, |floor| floor.index + 1);
+    next = next.max(log.state().purged.map_or(0, |id| id.index + 1));
+    while next <= last {
+        let read = log.read(next, last.saturating_add(1).min(next + READ_ENTRIES)).map_err(unread)?;
+        if read.is_empty() {
+            break;
+        }
+        for (id, payload) in read {
+            next = id.index + 1;
+            if let LogPayload::Normal(bytes) = payload {
+                databases.apply(id, &bytes).await?;
+            }
+        }
+    }
+    Ok(last)
 }

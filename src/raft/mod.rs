@@ -3,16 +3,24 @@
 //! - [`types`]: what openraft is told about our entries and nodes, and their bytes.
 //! - [`log_store`]: openraft's log over [`crate::storage::LogFile`].
 //! - [`state_machine`]: committed entries go to [`crate::storage::Databases`].
-//! - [`network`]: openraft's messages over [`crate::transport`].
+//! - [`network`]: openraft's messages over [`crate::transport`]; [`answers`]: the other side.
+//! - [`copies`]: files for nodes that need more than the log has; [`rebuild`]: for those whose own are wrong.
+//! - [`freshness`]: how old this node's data may be.
 //! - [`node`]: the node as the layers above see it.
 
+mod answers;
+mod copies;
+mod freshness;
 mod log_store;
 mod message;
 mod network;
 mod node;
 #[cfg(test)]
 mod node_tests;
+mod rebuild;
 mod state_machine;
 mod types;
 
-pub use node::{Options, Proposed, RaftNode, Status};
+pub use copies::Progress;
+pub use log_store::apply_all;
+pub use node::{Fate, Member, Options, RaftNode, Status};

@@ -1,47 +1,59 @@
-//! openraft's network over the transport, and the service that answers other nodes.
+//! openraft's network over the transport.
 
 use std::future::Future;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable};
 use openraft::network::{RPCOption, RaftNetworkFactory, RaftNetworkV2};
-use openraft::raft::{AppendEntriesRequest, SnapshotResponse, VoteRequest};
+use openraft::raft::{
+    AppendEntriesRequest, SnapshotResponse, TransferLeaderRequest, TransferLeaderResponse, VoteRequest,
+};
 use openraft::{BasicNode, OptionalSend};
 
-use super::message::{self, Appended, Request, Voted};
-use super::state_machine::StateMachine;
-use super::types::{Leader, RaftVoteOf, Types};
-use crate::error::{Error, Result};
-use crate::transport::{Service, Transport};
-
-type Raft = openraft::Raft<Types, StateMachine>;
+use super::copies::Copies;
+use super::message::{self, Appended, Offer, Request, Voted};
+use super::types::{Leader, RaftVoteOf, Types, log_id};
+use crate::error::Result;
+use crate::transport::{Destination, Lane, Transport};
 
 /// Makes connections to nodes.
-pub(super) struct Network(pub(super) Arc<dyn Transport>);
+pub(super) struct Network {
+    pub(super) transport: Arc<dyn Transport>,
+    pub(super) copies: Arc<Copies>,
+    /// This node, for those who must fetch files from it.
+    pub(super) own: u64,
+}
 
 impl RaftNetworkFactory<Types> for Network {
     type Network = Connection;
 
-    async fn new_client(&mut self, _: u64, node: &BasicNode) -> Connection {
-        Connection { transport: self.0.clone(), address: node.addr.clone() }
+    async fn new_client(&mut self, target: u64, node: &BasicNode) -> Connection {
+        Connection {
+            transport: self.transport.clone(),
+            copies: self.copies.clone(),
+            own: self.own,
+            to: Destination::node(target, &node.addr),
+        }
     }
 }
 
 /// One node, as openraft speaks to it.
 pub(super) struct Connection {
     transport: Arc<dyn Transport>,
-    address: String,
+    copies: Arc<Copies>,
+    own: u64,
+    to: Destination,
 }
 
 impl Connection {
     async fn call<T>(
         &self,
+        lane: Lane,
         request: Request,
         option: &RPCOption,
         decode: impl FnOnce(&[u8]) -> Result<T>,
     ) -> Result<T, RPCError<Types>> {
-        let call = self.transport.call(&self.address, request.encode());
+        let call = self.transport.call(&self.to, lane, request.encode());
         let answer = match tokio::time::timeout(option.hard_ttl(), call).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => return Err(RPCError::Unreachable(Unreachable::new(&error))),
@@ -59,11 +71,13 @@ impl RaftNetworkV2<Types> for Connection {
         rpc: AppendEntriesRequest<Types>,
         option: RPCOption,
     ) -> Result<Appended, RPCError<Types>> {
-        self.call(Request::Append(rpc), &option, message::decode_appended).await
+        // A heartbeat waits behind no data.
+        let lane = if rpc.entries.is_empty() { Lane::Control } else { Lane::Append };
+        self.call(lane, Request::Append(rpc), &option, message::decode_appended).await
     }
 
     async fn vote(&mut self, rpc: VoteRequest<Types>, option: RPCOption) -> Result<Voted, RPCError<Types>> {
-        self.call(Request::Vote(rpc), &option, message::decode_voted).await
+        self.call(Lane::Control, Request::Vote(rpc), &option, message::decode_voted).await
     }
 
     async fn pre_vote(
@@ -71,42 +85,50 @@ impl RaftNetworkV2<Types> for Connection {
         rpc: VoteRequest<Types>,
         option: RPCOption,
     ) -> Result<Voted, RPCError<Types>> {
-        self.call(Request::PreVote(rpc), &option, message::decode_voted).await
+        self.call(Lane::Control, Request::PreVote(rpc), &option, message::decode_voted).await
     }
 
+    /// Tells the node to fetch this node's files. They hold what the log has lost, and maybe more.
     async fn full_snapshot(
         &mut self,
-        _: RaftVoteOf,
-        _: openraft::storage::Snapshot<Leader, u64, BasicNode, ()>,
-        _: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
+        vote: RaftVoteOf,
+        snapshot: openraft::storage::Snapshot<Leader, u64, BasicNode, ()>,
+        cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
         _: RPCOption,
     ) -> Result<SnapshotResponse<Types>, StreamingError<Types>> {
-        let error = Error::unsupported("sending this node's files to another");
-        Err(StreamingError::Unreachable(Unreachable::new(&error)))
-    }
-}
-
-/// Answers other nodes.
-pub(super) struct Answers(pub(super) Raft);
-
-#[async_trait]
-impl Service for Answers {
-    async fn answer(&self, request: Vec<u8>) -> Result<Vec<u8>> {
-        let stopped =
-            |error: &dyn std::fmt::Display| Error::internal(format!("raft does not answer: {error}"));
-        match Request::decode(&request)? {
-            Request::Append(request) => {
-                let answer = self.0.append_entries(request).await.map_err(|error| stopped(&error))?;
-                Ok(message::encode_appended(&answer))
-            }
-            Request::Vote(request) => {
-                let answer = self.0.vote(request).await.map_err(|error| stopped(&error))?;
-                Ok(message::encode_voted(&answer))
-            }
-            Request::PreVote(request) => {
-                let answer = self.0.pre_vote(request).await.map_err(|error| stopped(&error))?;
-                Ok(message::encode_voted(&answer))
+        let meta = snapshot.meta;
+        let index = meta.last_log_id.as_ref().map_or(0, |id| log_id(id).index);
+        // The log after the snapshot stays until the node has had time to go on from there.
+        let _hold = self.copies.hold_log(index);
+        let unreachable = |error: crate::error::Error| StreamingError::Unreachable(Unreachable::new(&error));
+        let own = meta.last_membership.membership().get_node(&self.own);
+        let offer = Offer {
+            vote,
+            last: meta.last_log_id,
+            node: self.own,
+            address: own.map_or_else(String::new, |node| node.addr.clone()),
+            membership: meta.last_membership,
+        };
+        let request = Request::Snapshot(Box::new(offer)).encode();
+        tokio::select! {
+            closed = cancel => Err(StreamingError::Closed(closed)),
+            answer = self.transport.call(&self.to, Lane::Bulk, request) => {
+                let answer = answer.map_err(unreachable)?;
+                message::decode_installed(&answer).map_err(unreachable)
             }
         }
+    }
+
+    async fn transfer_leader(
+        &mut self,
+        request: TransferLeaderRequest<Types>,
+        option: RPCOption,
+    ) -> Result<TransferLeaderResponse<Types>, RPCError<Types>> {
+        let vote = *request.from_leader();
+        let request = Request::Transfer(request);
+        let accepted = self.call(Lane::Control, request, &option, message::decode_transferred).await?;
+        // What the other node saw instead does not matter to the caller.
+        let refused = openraft::raft::TransferLeaderError::VoteChanged { expected: vote, actual: vote };
+        Ok(if accepted { Ok(()) } else { Err(refused) })
     }
 }

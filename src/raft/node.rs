@@ -1,24 +1,30 @@
 //! This node in its group, as the layers above see it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use openraft::async_runtime::watch::WatchReceiver;
+use openraft::errors::ClientWriteError;
 use openraft::impls::ProgressResponder;
-use openraft::{BasicNode, Config, ReadPolicy, SnapshotPolicy};
+use openraft::impls::leader_id_adv::LeaderId;
+use openraft::{BasicNode, ChangeMembers, Config, ReadPolicy, SnapshotPolicy};
 
+use super::answers::Answers;
+use super::copies::{Copies, Fetcher, Progress};
+use super::freshness::Freshness;
 use super::log_store::LogStore;
-use super::network::{Answers, Network};
-use super::state_machine::StateMachine;
+use super::network::Network;
+use super::rebuild::Rebuilder;
+use super::state_machine::{self, StateMachine};
 use super::types::{Proposal, Types, log_id};
 use crate::error::{Error, Result, state};
 use crate::storage::{Databases, LogFile, LogId};
-use crate::telemetry;
-use crate::transport::{Service, Transport};
+use crate::telemetry::{self, Random};
+use crate::transport::{Own, Service, Transport};
 
-type Raft = openraft::Raft<Types, StateMachine>;
+pub(super) type Raft = openraft::Raft<Types, StateMachine>;
 
 /// How often is looked whether the log must be purged.
 const MAINTENANCE_INTERVAL: Duration = Duration::from_millis(200);
@@ -26,8 +32,10 @@ const MAINTENANCE_INTERVAL: Duration = Duration::from_millis(200);
 const FAILURE_INTERVAL: Duration = Duration::from_millis(50);
 /// How long flushing all files may take before the next try.
 const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(60);
-/// How long a start may take until the node can serve, before it says what it waits for.
+/// How long something may take before the log tells how far it is.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a transfer of leadership may take.
+const TRANSFER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What a node needs to know to start.
 #[derive(Clone, Debug)]
@@ -39,8 +47,10 @@ pub struct Options {
     pub election_timeout_ms: (u64, u64),
     /// The leader gives news this often, in milliseconds.
     pub heartbeat_interval_ms: u64,
-    /// The log is purged when it is larger than this, in bytes.
+    /// The log is purged when it is larger than this, in bytes. What was written last, half as much, stays.
     pub log_bytes_max: u64,
+    /// Whether a leader answers for linearizable reads by its lease, without asking the quorum.
+    pub lease_reads: bool,
 }
 
 impl Default for Options {
@@ -50,8 +60,22 @@ impl Default for Options {
             election_timeout_ms: (300, 600),
             heartbeat_interval_ms: 75,
             log_bytes_max: 64 << 20,
+            lease_reads: false,
         }
     }
+}
+
+/// One member of the group.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Member {
+    /// Its number.
+    pub node: u64,
+    /// Where other nodes reach it.
+    pub address: String,
+    /// Whether it votes; else it is a learner.
+    pub is_voter: bool,
+    /// The last entry that it has, as far as the leader knows; `None` if this node does not lead.
+    pub matched: Option<u64>,
 }
 
 /// What a node tells about itself.
@@ -59,7 +83,7 @@ impl Default for Options {
 pub struct Status {
     /// This node.
     pub node_id: u64,
-    /// `leader`, `follower`, `candidate`, `learner` or `stopped`.
+    /// `leader`, `follower`, `candidate`, `learner`, `rebuilding` or `stopped`.
     pub role: &'static str,
     /// The leader, if one is known.
     pub leader: Option<u64>,
@@ -73,12 +97,22 @@ pub struct Status {
     pub purged_index: Option<u64>,
     /// The log's size, in bytes.
     pub log_bytes: u64,
-    /// The members: number and address.
-    pub members: Vec<(u64, String)>,
+    /// The members, in the order of their numbers.
+    pub members: Vec<Member>,
+    /// How far fetching another node's files is.
+    pub fetching: Option<Progress>,
 }
 
-/// What became of a proposal that was not refused outright.
-pub type Proposed = Result<LogId>;
+/// What became of a proposal.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Fate {
+    /// It was applied here.
+    Applied(LogId),
+    /// It is in no entry and never will be: why.
+    Refused(Error),
+    /// Another node may have committed it. Entries of a later term will tell.
+    Unknown,
+}
 
 /// This node.
 pub struct RaftNode {
@@ -86,10 +120,16 @@ pub struct RaftNode {
     databases: Arc<Databases>,
     log: Arc<LogFile>,
     options: Options,
+    own: Arc<Own>,
+    copies: Arc<Copies>,
+    fetcher: Arc<Fetcher>,
+    freshness: Arc<Freshness>,
+    rebuilder: Arc<Rebuilder>,
+    state_machine: StateMachine,
 }
 
 /// The settings of openraft.
-fn config(options: &Options) -> Result<Arc<Config>> {
+fn config(options: &Options, is_alone: bool) -> Result<Arc<Config>> {
     let config = Config {
         cluster_name: "quorate".into(),
         election_timeout_min: options.election_timeout_ms.0,
@@ -99,8 +139,9 @@ fn config(options: &Options) -> Result<Arc<Config>> {
         snapshot_policy: SnapshotPolicy::Never,
         max_in_snapshot_log_to_keep: 0,
         enable_pre_vote: Some(true),
-        // The committed index and a durable floor are kept, and replay is checked entry by entry.
-        enable_leader_restore: Some(true),
+        // Alone, nobody else can have committed anything. Among others, a leader that came back without an
+        // election might not know how far it had committed, and answer reads with less.
+        enable_leader_restore: Some(is_alone),
         ..Config::default()
     };
     let config =
@@ -108,32 +149,67 @@ fn config(options: &Options) -> Result<Arc<Config>> {
     Ok(Arc::new(config))
 }
 
-/// 08007: the log has stopped, or another node leads, with an entry on its way.
-fn unknown(why: &dyn std::fmt::Display) -> Error {
-    telemetry::warn!("the outcome of a commit is unknown: {why}");
-    Error::new(state::TRANSACTION_RESOLUTION_UNKNOWN, "the outcome of the commit is unknown")
-        .with_hint("It may have been committed: look before you repeat it.")
+/// 57P03: nobody leads, as far as this node knows.
+fn no_leader(error: &dyn std::fmt::Display) -> Error {
+    Error::new(state::CANNOT_CONNECT_NOW, "the cluster has no leader now")
+        .with_detail(format!("This node says: {error}"))
+        .with_hint("Try again: an election takes about a second. If it stays so, a majority of the nodes is missing.")
+}
+
+/// 40001: nobody else has seen the transaction.
+fn not_leading() -> Error {
+    Error::new(
+        state::SERIALIZATION_FAILURE,
+        "could not serialize access: another node became the leader during the transaction",
+    )
+    .with_hint("The transaction might succeed if retried.")
 }
 
 impl RaftNode {
     /// Starts the node with what is on its disk.
     pub async fn start(
         options: Options,
+        own: Arc<Own>,
         databases: Arc<Databases>,
         log: Arc<LogFile>,
         transport: Arc<dyn Transport>,
+        random: Arc<dyn Random>,
     ) -> Result<Arc<RaftNode>> {
-        let state_machine = StateMachine::open(databases.clone())?;
+        let membership = state_machine::kept_membership(&databases)?;
+        let is_alone = membership.membership().voter_ids().collect::<Vec<_>>() == [options.node_id];
+        let copies = Copies::new(databases.clone(), random);
+        let fetcher = Fetcher::new(databases.clone(), transport.clone());
+        let rebuilder = Rebuilder::new(options.node_id);
+        let state_machine = StateMachine::open(databases.clone(), fetcher.clone(), rebuilder.clone())?;
+        let network = Network { transport, copies: copies.clone(), own: options.node_id };
         let raft = Raft::new(
             options.node_id,
-            config(&options)?,
-            Network(transport),
+            config(&options, is_alone)?,
+            network,
             LogStore(log.clone()),
-            state_machine,
+            state_machine.clone(),
         )
         .await
         .map_err(|error| Error::internal(format!("raft could not start: {error}")))?;
-        Ok(Arc::new(RaftNode { raft, databases, log, options }))
+        rebuilder.know(raft.clone());
+        let freshness = Arc::default();
+        Ok(Arc::new(RaftNode {
+            raft,
+            databases,
+            log,
+            options,
+            own,
+            copies,
+            fetcher,
+            freshness,
+            rebuilder,
+            state_machine,
+        }))
+    }
+
+    /// This node's number.
+    pub fn id(&self) -> u64 {
+        self.options.node_id
     }
 
     /// Whether the group exists: it has members.
@@ -141,7 +217,7 @@ impl RaftNode {
         self.raft.is_initialized().await.map_err(|error| stopped(&error))
     }
 
-    /// Founds the group. Every founding member may call it, with the same members.
+    /// Founds the group.
     pub async fn initialise(&self, members: &[(u64, String)]) -> Result<()> {
         let members: BTreeMap<u64, BasicNode> =
             members.iter().map(|(id, address)| (*id, BasicNode::new(address))).collect();
@@ -153,36 +229,116 @@ impl RaftNode {
 
     /// The service that answers other nodes.
     pub fn service(&self) -> Arc<dyn Service> {
-        Arc::new(Answers(self.raft.clone()))
+        Arc::new(Answers {
+            raft: self.raft.clone(),
+            own: self.own.clone(),
+            copies: self.copies.clone(),
+            fetcher: self.fetcher.clone(),
+            state_machine: self.state_machine.clone(),
+            freshness: self.freshness.clone(),
+        })
     }
 
-    /// Proposes an entry. The first wait ends when it has its place among this node's proposals; the
-    /// future that it gives ends when the entry is applied, or with 08007.
-    pub async fn propose(&self, entry: Vec<u8>) -> Result<impl Future<Output = Proposed> + Send + use<>> {
+    /// The term in which this node leads, if it does.
+    pub fn leading_term(&self) -> Option<u64> {
+        self.raft.as_leader().ok().map(|leader| leader.leader_id().term)
+    }
+
+    /// Waits until this node, which leads, has applied everything that was committed before its term. 40001
+    /// if it leads no more.
+    pub async fn wait_to_lead(&self) -> Result<u64> {
+        let term = self.leading_term().ok_or_else(not_leading)?;
+        let mut applied = self.databases.applied();
+        if applied.borrow().term < term {
+            tokio::select! {
+                _ = applied.wait_for(|applied| applied.term >= term) => {}
+                () = self.wait_while_leading(term) => return Err(not_leading()),
+            }
+        }
+        Ok(term)
+    }
+
+    async fn wait_while_leading(&self, term: u64) {
+        while self.leading_term() == Some(term) {
+            tokio::time::sleep(FAILURE_INTERVAL).await;
+        }
+    }
+
+    /// Makes sure, by asking the quorum, that this node has led since the start of a term. 40001 if not.
+    pub async fn confirm(&self, term: u64) -> Result<()> {
+        self.read_index().await.map_err(|_| not_leading())?;
+        if self.leading_term() == Some(term) { Ok(()) } else { Err(not_leading()) }
+    }
+
+    /// The leader's number and address, if one is known.
+    pub fn leader(&self) -> Option<(u64, String)> {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let leader = metrics.current_leader?;
+        let node = metrics.membership_config.membership().get_node(&leader)?;
+        Some((leader, node.addr.clone()))
+    }
+
+    /// Waits, for a while, until a leader is known that is not `before`.
+    pub async fn wait_for_leader(&self, before: Option<(u64, u64)>, timeout: Duration) -> bool {
+        let wait = self.raft.wait(Some(timeout));
+        let is_new = |metrics: &openraft::RaftMetrics<Types>| {
+            metrics.current_leader.is_some_and(|leader| Some((metrics.current_term, leader)) != before)
+        };
+        wait.metrics(is_new, "a leader").await.is_ok()
+    }
+
+    /// The term and the leader, as far as they are known.
+    pub fn leadership(&self) -> Option<(u64, u64)> {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        Some((metrics.current_term, metrics.current_leader?))
+    }
+
+    /// Proposes an entry in a term in which this node leads. The first wait ends when it has its place
+    /// among this node's proposals.
+    pub async fn propose(
+        &self,
+        entry: Vec<u8>,
+        term: u64,
+    ) -> Result<impl Future<Output = Fate> + Send + use<>> {
         telemetry::metrics::LOG_ENTRIES.increment();
         telemetry::metrics::LOG_BYTES.add(entry.len() as u64);
         let (responder, receiver) = ProgressResponder::complete_only();
-        let proposal = Proposal(entry.into());
-        self.raft.client_write_ff(proposal, Some(responder)).await.map_err(|error| unknown(&error))?;
+        let leader = LeaderId { term, node_id: self.options.node_id };
+        let write = self.raft.write(Proposal(entry.into())).with_leader(leader).responder(responder);
+        write.await.map_err(|error| stopped(&error))?;
         Ok(async move {
             match receiver.await {
-                Ok(Ok(written)) => Ok(log_id(&written.log_id)),
-                Ok(Err(error)) => Err(unknown(&error)),
-                Err(error) => Err(unknown(&error)),
+                Ok(Ok(written)) => Fate::Applied(log_id(&written.log_id)),
+                Ok(Err(ClientWriteError::ForwardToLeader(_))) => Fate::Refused(not_leading()),
+                Ok(Err(_)) | Err(_) => Fate::Unknown,
             }
         })
     }
 
-    /// The entry that a linearizable read must wait for. One round of the quorum; none where this node
-    /// is the only voter, because then nobody else can have committed anything.
+    /// The entry that a linearizable read must wait for. Only the leader knows; it asks the quorum, unless
+    /// it may rely on its lease or is the only voter.
     pub async fn read_index(&self) -> Result<u64> {
         if self.is_alone() {
             return Ok(self.databases.applied().borrow().index);
         }
-        let (read, _) = self.raft.get_read_log_id(ReadPolicy::ReadIndex).await.map_err(|error| {
-            Error::new(state::CANNOT_CONNECT_NOW, format!("this node cannot serve reads now: {error}"))
-        })?;
+        let policy = if self.options.lease_reads { ReadPolicy::LeaseRead } else { ReadPolicy::ReadIndex };
+        let (read, _) = self.raft.get_read_log_id(policy).await.map_err(|error| no_leader(&error))?;
         Ok(read.log_id().index())
+    }
+
+    /// The last entry applied here.
+    pub fn applied_index(&self) -> u64 {
+        self.databases.applied().borrow().index
+    }
+
+    /// How long ago this node had everything that was committed; `None` if that is not known.
+    pub fn age(&self) -> Option<Duration> {
+        if self.leading_term().is_some() {
+            return Some(Duration::ZERO);
+        }
+        self.freshness.age(self.applied_index())
     }
 
     /// Whether this node leads and is the only voter.
@@ -191,21 +347,85 @@ impl RaftNode {
         voters.next() == Some(self.options.node_id) && voters.next().is_none() && self.raft.is_leader()
     }
 
-    /// Waits until this node can serve: there is a leader, and what was committed is applied here.
-    pub async fn wait_until_ready(&self) -> Result<()> {
-        let started = tokio::time::Instant::now();
-        let mut told = false;
+    async fn change(&self, change: ChangeMembers<u64, BasicNode>, retain: bool) -> Result<()> {
+        self.raft.change_membership(change, retain).await.map(|_| ()).map_err(|error| {
+            Error::new(
+                state::OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!("the members cannot be changed: {error}"),
+            )
+        })
+    }
+
+    /// Adds a member that does not vote.
+    pub async fn add_learner(&self, node: u64, address: &str) -> Result<()> {
+        self.change(ChangeMembers::AddNodes([(node, BasicNode::new(address))].into()), true).await
+    }
+
+    /// Lets a learner vote.
+    pub async fn promote(&self, node: u64) -> Result<()> {
+        self.change(ChangeMembers::AddVoterIds(BTreeSet::from([node])), true).await
+    }
+
+    /// Changes where a member is reached.
+    pub async fn move_member(&self, node: u64, address: &str) -> Result<()> {
+        self.change(ChangeMembers::SetNodes([(node, BasicNode::new(address))].into()), true).await
+    }
+
+    /// Removes a member.
+    pub async fn remove(&self, node: u64) -> Result<()> {
+        if self.raft.voter_ids().any(|voter| voter == node) {
+            self.change(ChangeMembers::RemoveVoters(BTreeSet::from([node])), false).await
+        } else {
+            self.change(ChangeMembers::RemoveNodes(BTreeSet::from([node])), false).await
+        }
+    }
+
+    /// Replaces this node's files by another's, when the next entry is applied.
+    pub fn rebuild(&self) -> Result<()> {
+        if self.leading_term().is_some() {
+            return Err(Error::new(state::OBJECT_NOT_IN_PREREQUISITE_STATE, "this node leads")
+                .with_hint("Give the leadership away first: quorate leader transfer."));
+        }
+        self.rebuilder.want();
+        Ok(())
+    }
+
+    /// Gives the leadership to a voter, the one that is furthest if none is named. Gives who leads then.
+    pub async fn transfer(&self, to: Option<u64>) -> Result<u64> {
+        let refuse = |why: String| Err(Error::new(state::OBJECT_NOT_IN_PREREQUISITE_STATE, why));
+        let status = self.status();
+        let Some(before) = self.leadership().filter(|_| self.leading_term().is_some()) else {
+            return refuse("this node does not lead".into());
+        };
+        let voters = status.members.iter().filter(|member| member.is_voter && member.node != self.id());
+        let target = match to {
+            Some(to) if to == self.id() => return Ok(to),
+            Some(to) => voters.into_iter().find(|member| member.node == to),
+            None => voters.max_by_key(|member| member.matched),
+        };
+        let Some(target) = target else {
+            return refuse(match to {
+                Some(to) => format!("node {to} is not a voter of this cluster"),
+                None => "there is no other voter".into(),
+            });
+        };
+        self.raft.trigger().transfer_leader(target.node).await.map_err(|error| stopped(&error))?;
+        self.wait_for_leader(Some(before), TRANSFER_TIMEOUT).await;
+        match self.leadership() {
+            Some((_, leader)) if leader == target.node => Ok(leader),
+            _ => refuse(format!("node {} has not taken the leadership over", target.node)),
+        }
+    }
+
+    /// Waits until this node leads and has applied what was committed: for tests of one layer.
+    #[cfg(test)]
+    pub(super) async fn wait_until_ready(&self) -> Result<()> {
         loop {
             if let Some(error) = self.failure() {
                 return Err(error);
             }
-            match self.raft.get_read_log_id(ReadPolicy::ReadIndex).await {
-                Ok((read, _)) => return self.wait_applied(read.log_id().index()).await,
-                Err(error) if !told && started.elapsed() > PATIENCE => {
-                    told = true;
-                    telemetry::info!("waiting for a leader: {error}");
-                }
-                Err(_) => {}
+            if let Ok(index) = self.read_index().await {
+                return self.wait_applied(index).await;
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -230,8 +450,13 @@ impl RaftNode {
         }
     }
 
+    /// Whether this node never votes.
+    pub fn is_learner(&self) -> bool {
+        !self.raft.voter_ids().any(|voter| voter == self.id())
+    }
+
     /// Why the node has stopped, if it has.
-    fn failure(&self) -> Option<Error> {
+    pub fn failure(&self) -> Option<Error> {
         let failed = self.raft.metrics().borrow_watched().running_state.clone().err();
         failed.map(|error| stopped(&error))
     }
@@ -251,11 +476,20 @@ impl RaftNode {
         let metrics = self.raft.metrics().borrow_watched().clone();
         let role = match metrics.state {
             _ if metrics.running_state.is_err() => "stopped",
+            _ if self.rebuilder.is_running() => "rebuilding",
             openraft::ServerState::Leader => "leader",
             openraft::ServerState::Follower => "follower",
             openraft::ServerState::Candidate => "candidate",
             openraft::ServerState::Learner => "learner",
             openraft::ServerState::Shutdown => "stopped",
+        };
+        let voters: BTreeSet<u64> = metrics.membership_config.membership().voter_ids().collect();
+        let replication = metrics.replication.unwrap_or_default();
+        let member = |(node, known): (&u64, &BasicNode)| Member {
+            node: *node,
+            address: known.addr.clone(),
+            is_voter: voters.contains(node),
+            matched: replication.get(node).and_then(|log_id| log_id.as_ref().map(|id| id.index())),
         };
         Status {
             node_id: self.options.node_id,
@@ -266,7 +500,8 @@ impl RaftNode {
             applied_index: metrics.last_applied.as_ref().map(|id| id.index()),
             purged_index: metrics.purged.as_ref().map(|id| id.index()),
             log_bytes: self.log.disk_bytes(),
-            members: metrics.membership_config.nodes().map(|(id, node)| (*id, node.addr.clone())).collect(),
+            members: metrics.membership_config.nodes().map(member).collect(),
+            fetching: self.fetcher.progress(),
         }
     }
 
@@ -282,10 +517,14 @@ impl RaftNode {
             }
         };
         let purges = async {
+            let mut growth = Growth::default();
             loop {
                 tokio::time::sleep(MAINTENANCE_INTERVAL).await;
-                if self.log.disk_bytes() >= self.options.log_bytes_max
-                    && let Err(error) = self.purge().await
+                self.copies.clean_up().await;
+                let bytes = self.log.disk_bytes();
+                growth.note(self.status().last_log_index.unwrap_or(0), self.log.appended_bytes());
+                if bytes >= self.options.log_bytes_max
+                    && let Err(error) = self.purge(growth.before(self.options.log_bytes_max / 2)).await
                 {
                     telemetry::warn!("the log could not be purged: {error}");
                 }
@@ -294,17 +533,21 @@ impl RaftNode {
         tokio::join!(checkpoints, purges);
     }
 
-    async fn purge(&self) -> Result<()> {
+    /// Purges what the files hold durably, but for what was written lately, and what others still need.
+    async fn purge(&self, older: u64) -> Result<()> {
         let before = self.raft.metrics().borrow_watched().snapshot.as_ref().map(log_id);
         let reached = self.databases.flush().await?;
-        if Some(reached) <= before {
-            // A large transaction is under way: there is nothing more to purge yet.
-            return Ok(());
-        }
-        self.raft.trigger().snapshot().await.map_err(|error| stopped(&error))?;
-        if let Some(floor) = self.wait_for_floor(before).await {
-            self.raft.trigger().purge_log(floor.index).await.map_err(|error| stopped(&error))?;
-            telemetry::debug!("the log is purged up to entry {}", floor.index);
+        let floor = if Some(reached) > before {
+            self.raft.trigger().snapshot().await.map_err(|error| stopped(&error))?;
+            self.wait_for_floor(before).await
+        } else {
+            before
+        };
+        let Some(floor) = floor else { return Ok(()) };
+        let upto = floor.index.min(older).min(self.copies.held_after().unwrap_or(u64::MAX));
+        if Some(upto) > self.status().purged_index {
+            self.raft.trigger().purge_log(upto).await.map_err(|error| stopped(&error))?;
+            telemetry::debug!("the log is purged up to entry {upto}");
         }
         Ok(())
     }
@@ -322,6 +565,33 @@ impl RaftNode {
         if let Err(error) = self.raft.shutdown().await {
             telemetry::warn!("raft did not stop cleanly: {error}");
         }
+    }
+}
+
+/// How the log has grown lately: which entry was the last one when so many bytes had been written.
+#[derive(Default)]
+struct Growth(VecDeque<(u64, u64)>);
+
+impl Growth {
+    /// Samples kept: at the interval of maintenance, several minutes.
+    const SAMPLES_MAX: usize = 4096;
+
+    fn note(&mut self, last_index: u64, bytes: u64) {
+        if self.0.back().is_none_or(|(_, last)| *last < bytes) {
+            self.0.push_back((last_index, bytes));
+        }
+        if self.0.len() > Self::SAMPLES_MAX {
+            self.0.pop_front();
+        }
+    }
+
+    /// The entry before the last so many bytes; the last one known if there were fewer since the start.
+    fn before(&mut self, bytes: u64) -> u64 {
+        let total = self.0.back().map_or(0, |(_, bytes)| *bytes);
+        while self.0.len() > 1 && self.0[1].1 + bytes <= total {
+            self.0.pop_front();
+        }
+        self.0.front().map_or(0, |(index, _)| *index)
     }
 }
 

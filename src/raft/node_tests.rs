@@ -13,14 +13,16 @@ use async_trait::async_trait;
 use goldenscript::{Command, Context, Runner};
 use openraft::testing::log::{StoreBuilder, Suite};
 
+use super::copies::Fetcher;
 use super::log_store::LogStore;
+use super::rebuild::Rebuilder;
 use super::state_machine::StateMachine;
 use super::types::Types;
-use super::{Options, RaftNode};
+use super::{Fate, Options, RaftNode};
 use crate::error::{Error, Result, state};
 use crate::storage::{CancelToken, DataDirectory, Databases, Execution, LogFile, test_execution};
 use crate::telemetry::SystemRandom;
-use crate::transport::{Service, Tcp, Transport};
+use crate::transport::{Destination, Lane, Own, Peer, Service, Stream, Tcp, Transport};
 
 struct Stores;
 
@@ -34,7 +36,10 @@ fn stores(directory: &tempfile::TempDir) -> (LogStore, StateMachine) {
     let directory = DataDirectory::open(&directory.path().join("data")).unwrap();
     let log = LogFile::open(&directory.log()).unwrap();
     let databases = Databases::open(directory, Arc::new(SystemRandom)).unwrap();
-    (LogStore(Arc::new(log)), StateMachine::open(Arc::new(databases)).unwrap())
+    let databases = Arc::new(databases);
+    let fetcher = Fetcher::new(databases.clone(), Arc::new(Tcp::new(Own::new(1, 0), None)));
+    let machine = StateMachine::open(databases, fetcher, Rebuilder::new(1)).unwrap();
+    (LogStore(Arc::new(log)), machine)
 }
 
 /// The parts of openraft's suite that are about the log. Its state machine tests expect that what was
@@ -64,6 +69,9 @@ struct Cables {
     cut: Mutex<BTreeSet<String>>,
 }
 
+/// Whoever asks, in the only cluster.
+const CLUSTER: Peer = Peer { node: 1, cluster: 1 };
+
 /// One node's end of the network.
 struct End {
     address: String,
@@ -72,16 +80,21 @@ struct End {
 
 #[async_trait]
 impl Transport for End {
-    async fn call(&self, address: &str, request: Vec<u8>) -> Result<Vec<u8>> {
+    async fn call(&self, to: &Destination, _: Lane, request: Vec<u8>) -> Result<Vec<u8>> {
+        let address = &to.address;
         let is_cut = {
             let cut = self.cables.cut.lock().unwrap();
             cut.contains(address) || cut.contains(&self.address)
         };
         let service = self.cables.services.lock().unwrap().get(address).cloned();
         match service.filter(|_| !is_cut) {
-            Some(service) => service.answer(request).await,
+            Some(service) => service.answer(CLUSTER, request).await,
             None => Err(Error::new(state::CONNECTION_FAILURE, "the cable is cut")),
         }
+    }
+
+    async fn open(&self, _: &Destination, _: Vec<u8>) -> Result<Stream> {
+        Err(Error::internal("raft opens no streams"))
     }
 }
 
@@ -95,7 +108,9 @@ async fn start(id: u64, path: PathBuf, transport: Arc<dyn Transport>) -> Member 
     let log = Arc::new(LogFile::open(&directory.log()).unwrap());
     let databases = Arc::new(Databases::open(directory, Arc::new(SystemRandom)).unwrap());
     let options = Options { node_id: id, ..Options::default() };
-    let node = RaftNode::start(options, databases.clone(), log, transport).await.unwrap();
+    let random = Arc::new(SystemRandom);
+    let own = Own::new(id, CLUSTER.cluster);
+    let node = RaftNode::start(options, own, databases.clone(), log, transport, random).await.unwrap();
     Member { databases, node }
 }
 
@@ -117,12 +132,12 @@ async fn write(member: &Member, statements: &[&str]) -> Result<u64> {
             return Err(failure.into_error());
         }
     }
-    let receiver = database.seal().await?;
+    let (_, receiver) = database.seal(None).await?;
     drop(permit);
-    let batches = member.databases.take_ready();
+    let term = member.node.leading_term().unwrap_or(0);
+    let batches = member.databases.take_ready(term);
     for entry in crate::storage::encode(&batches)? {
-        let outcome = member.node.propose(entry).await?;
-        if let Err(error) = outcome.await {
+        if let Fate::Refused(error) = member.node.propose(entry, term).await?.await {
             member.databases.withdraw(&batches, &error).await?;
         }
     }
@@ -285,8 +300,9 @@ async fn three_nodes_agree_over_tcp() {
     for id in 1..=3 {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         addresses.push((id, listener.local_addr().unwrap().to_string()));
-        let member = start(id, directory.path().join(id.to_string()), Arc::new(Tcp::default())).await;
-        tokio::spawn(crate::transport::serve(listener, member.node.service()));
+        let member =
+            start(id, directory.path().join(id.to_string()), Arc::new(Tcp::new(Own::new(id, 1), None))).await;
+        tokio::spawn(crate::transport::serve(listener, Own::new(id, 1), None, member.node.service()));
         members.push(member);
     }
     members[0].node.initialise(&addresses).await.unwrap();

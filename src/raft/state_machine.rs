@@ -2,21 +2,25 @@
 //!
 //! The files are durable only up to a floor ([`Databases::flush`]), so that is what openraft is told was
 //! applied at a start: it delivers again what came after, and each file recognises what it has. A
-//! snapshot is the files themselves; for openraft it is only the floor, up to which the log may go.
+//! snapshot is the files themselves; for openraft it is only the floor, up to which the log may go. The
+//! files are fetched before openraft is told of another node's snapshot ([`super::copies`]).
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::{Stream, StreamExt};
 use openraft::OptionalSend;
 use openraft::entry::EntryPayload;
 use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine, Snapshot, SnapshotMeta};
 
+use super::copies::Fetcher;
+use super::message::OpenedCopy;
+use super::rebuild::Rebuilder;
 use super::types::{
     Leader, Proposal, RaftLogId, StoredMembership, Types, log_id, membership_text, raft_log_id,
     read_membership,
 };
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, state};
 use crate::storage::{Databases, LogId};
 use crate::telemetry;
 
@@ -31,6 +35,10 @@ const MEMBERSHIP: &str = "membership";
 pub(super) struct StateMachine {
     databases: Arc<Databases>,
     membership: StoredMembership,
+    fetcher: Arc<Fetcher>,
+    /// The files that were fetched for the snapshot that is installed next.
+    fetched: Arc<Mutex<Option<OpenedCopy>>>,
+    rebuilder: Arc<Rebuilder>,
 }
 
 fn io_error(error: Error) -> io::Error {
@@ -38,13 +46,43 @@ fn io_error(error: Error) -> io::Error {
     io::Error::other(error)
 }
 
+/// The membership that a node keeps, as it was last applied.
+pub(super) fn kept_membership(databases: &Databases) -> Result<StoredMembership> {
+    match databases.directory().fact(MEMBERSHIP)? {
+        Some(text) => stored_membership(&text),
+        None => Ok(StoredMembership::default()),
+    }
+}
+
 impl StateMachine {
-    pub(super) fn open(databases: Arc<Databases>) -> Result<StateMachine> {
-        let membership = match databases.directory().fact(MEMBERSHIP)? {
-            Some(text) => stored_membership(&text)?,
-            None => StoredMembership::default(),
-        };
-        Ok(StateMachine { databases, membership })
+    pub(super) fn open(
+        databases: Arc<Databases>,
+        fetcher: Arc<Fetcher>,
+        rebuilder: Arc<Rebuilder>,
+    ) -> Result<StateMachine> {
+        let membership = kept_membership(&databases)?;
+        Ok(StateMachine { databases, membership, fetcher, fetched: Arc::default(), rebuilder })
+    }
+
+    /// Files for the snapshot that is installed next.
+    pub(super) fn put_fetched(&self, opened: OpenedCopy) {
+        *self.fetched.lock().unwrap_or_else(PoisonError::into_inner) = Some(opened);
+    }
+
+    /// Applies an entry. A node whose files are not what the log was written from takes over another's.
+    async fn apply_normal(&self, id: LogId, bytes: &[u8]) -> Result<()> {
+        if self.rebuilder.take_wanted() {
+            let cause = Error::new(state::DATA_CORRUPTED, "an operator has asked for it");
+            self.rebuilder.run(&self.databases, &self.fetcher, id.index, &cause).await?;
+        }
+        loop {
+            match self.databases.apply(id, bytes).await {
+                Err(error) if self.rebuilder.can_help(&error) => {
+                    self.rebuilder.run(&self.databases, &self.fetcher, id.index, &error).await?;
+                }
+                outcome => return outcome,
+            }
+        }
     }
 
     fn floor(&self) -> Option<RaftLogId> {
@@ -70,7 +108,7 @@ fn stored_membership(text: &str) -> Result<StoredMembership> {
     let numbers: Vec<u64> = id.split(' ').filter_map(|number| number.parse().ok()).collect();
     let [term, node, index] = numbers[..] else {
         return Err(Error::new(
-            crate::error::state::DATA_CORRUPTED,
+            state::DATA_CORRUPTED,
             "the data directory's file node/membership is damaged",
         ));
     };
@@ -93,14 +131,14 @@ impl RaftStateMachine<Types> for StateMachine {
             let (entry, responder) = entry?;
             let id = log_id(&entry.log_id);
             match entry.payload {
-                EntryPayload::Blank => self.databases.advance(id),
+                EntryPayload::Blank => self.databases.apply_blank(id).await.map_err(io_error)?,
                 EntryPayload::Normal(Proposal(bytes)) => {
-                    self.databases.apply(id, &bytes).await.map_err(io_error)?
+                    self.apply_normal(id, &bytes).await.map_err(io_error)?
                 }
                 EntryPayload::Membership(membership) => {
                     let stored = StoredMembership::new(Some(entry.log_id), membership);
                     self.keep_membership(stored).await.map_err(io_error)?;
-                    self.databases.advance(id);
+                    self.databases.apply_blank(id).await.map_err(io_error)?;
                 }
             }
             if let Some(responder) = responder {
@@ -114,8 +152,13 @@ impl RaftStateMachine<Types> for StateMachine {
         self.clone()
     }
 
-    async fn install_snapshot(&mut self, _: &Meta, _: ()) -> io::Result<()> {
-        Err(io_error(Error::unsupported("receiving another node's files")))
+    async fn install_snapshot(&mut self, meta: &Meta, _: ()) -> io::Result<()> {
+        let fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(opened) = fetched else {
+            return Err(io_error(Error::internal("a snapshot was installed without its files")));
+        };
+        self.fetcher.take_over(&opened).await.map_err(io_error)?;
+        self.keep_membership(meta.last_membership.clone()).await.map_err(io_error)
     }
 
     async fn get_current_snapshot(&mut self) -> io::Result<Option<FilesSnapshot>> {

@@ -50,6 +50,12 @@ impl Session {
         {
             bail!(ACTIVE_SQL_TRANSACTION, "{command} cannot run inside a transaction block");
         }
+        if self.goes_to_leader(prepared).await? {
+            self.note_run();
+            if let Some(started) = self.start_remote(prepared, &[], &[], client).await? {
+                return Ok(started);
+            }
+        }
         match &parsed.statement {
             Statement::Definition(_) | Statement::CreateSequence(_) | Statement::DropSequence { .. } => {
                 self.note_run();
@@ -159,7 +165,7 @@ impl Session {
     fn shown(&self, name: &str) -> Result<String> {
         match self.mode(&name.to_ascii_lowercase()) {
             Some(value) => Ok(value),
-            None => self.shared.settings().show(name),
+            None => self.shared.show(name),
         }
     }
 
@@ -235,7 +241,8 @@ impl Session {
         }
         let prepared = Arc::new(Prepared::inner(outer, sql::declared_types(types)?));
         if let Statement::Plannable(..) = statement.statement {
-            prepared.plan(&self.current_scope().await?).map(|plan| prepared.promise(&plan))?;
+            let plan = self.plan_now(&prepared).await?;
+            prepared.promise(&plan);
         }
         self.keep_prepared(name, prepared)?;
         Ok(Started::done("PREPARE"))
@@ -261,6 +268,7 @@ impl Session {
         name: &str,
         arguments: &[Expr],
         prepared: &Prepared,
+        client: &mut dyn Client,
     ) -> Result<Started> {
         let executed = self.find_prepared(name)?;
         self.note_run();
@@ -286,7 +294,7 @@ impl Session {
             })?;
             self.one_row(&query).await?
         };
-        self.start_plan(&executed, &values).await
+        self.start_plan(&executed, &values, client).await
     }
 
     /// The only row of a query without parameters.
@@ -307,7 +315,7 @@ impl Session {
             let surroundings = scope.surroundings(&environment);
             return self.write().await?.query(query, &[], &surroundings).await;
         }
-        let mut reader = self.connection.read().await?;
+        let mut reader = self.read().await?;
         let scope = self.scope(reader.catalog().clone());
         let environment = scope.environment();
         let cursor = reader.start(query, &[])?;

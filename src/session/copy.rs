@@ -89,7 +89,7 @@ impl Session {
 
     async fn copy_out(&mut self, copy: &Copy, parsed: &Parsed, client: &mut dyn Client) -> Result<u64> {
         let in_write = self.transaction().write.is_some();
-        let mut reader = if in_write { None } else { Some(self.connection.read().await?) };
+        let mut reader = if in_write { None } else { Some(self.read().await?) };
         let catalog = match &reader {
             Some(reader) => reader.catalog().clone(),
             None => self.catalog().await?,

@@ -1,13 +1,14 @@
 //! What functions see of a session while one statement runs.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::settings::Settings;
 use crate::bail;
 use crate::catalog::{self, Catalog, SearchPath, naming};
-use crate::engine::{CancelToken, Engine, SequenceValues};
+use crate::engine::{CancelToken, Engine, OUTCOME_KEPT_US, Outcomes, SequenceValues, TransactionId};
 use crate::error::{Error, Result, state};
 use crate::functions::{Env, session::quoted_name};
 use crate::settings;
@@ -30,6 +31,10 @@ pub(super) struct Shared {
     pub(super) taken: Mutex<TakenValues>,
     /// The state of random(): xorshift, never 0.
     seed: Mutex<u64>,
+    /// The entry of the last transaction that this session has committed, or has read at level session.
+    pub(super) last_commit: AtomicU64,
+    /// The id of the transaction, or of the next one that writes, once somebody has asked for it.
+    pub(super) transaction_id: Mutex<Option<TransactionId>>,
 }
 
 /// What currval and lastval remember.
@@ -37,6 +42,30 @@ pub(super) struct Shared {
 pub(super) struct TakenValues {
     by_sequence: HashMap<Oid, i64>,
     last: Option<(Oid, i64)>,
+    /// Grows with every change.
+    version: u64,
+}
+
+impl TakenValues {
+    /// Grows with every change.
+    pub(super) fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// All values; the sequence of lastval is the last.
+    pub(super) fn list(&self) -> Vec<(Oid, i64)> {
+        let last = self.last.map(|(sequence, _)| sequence);
+        let mut list: Vec<(Oid, i64)> = self.by_sequence.iter().map(|(oid, value)| (*oid, *value)).collect();
+        list.sort_unstable_by_key(|(oid, _)| (Some(*oid) == last, *oid));
+        list
+    }
+
+    /// Takes over what [`TakenValues::list`] gave.
+    pub(super) fn replace(&mut self, list: Vec<(Oid, i64)>) {
+        self.version += 1;
+        self.last = list.last().copied();
+        self.by_sequence = list.into_iter().collect();
+    }
 }
 
 impl Shared {
@@ -53,11 +82,54 @@ impl Shared {
     ) -> Shared {
         let seed = Mutex::new(random.next_u64() | 1);
         let (settings, taken) = (Mutex::new(settings), Mutex::default());
-        Shared { user, database, backend_pid, clock, random, cancel, engine, settings, taken, seed }
+        Shared {
+            user,
+            database,
+            backend_pid,
+            clock,
+            random,
+            cancel,
+            engine,
+            settings,
+            taken,
+            seed,
+            last_commit: AtomicU64::new(0),
+            transaction_id: Mutex::new(None),
+        }
     }
 
     pub(super) fn settings(&self) -> MutexGuard<'_, Settings> {
         self.settings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A setting's value as SHOW prints it.
+    pub(super) fn show(&self, name: &str) -> Result<String> {
+        match settings::find(name).map(|setting| setting.name) {
+            Some("quorate.last_commit") => Ok(self.last_commit.load(Ordering::Acquire).to_string()),
+            Some("quorate.transaction_id") => Ok(self.transaction_id().to_string()),
+            _ => self.settings().show(name),
+        }
+    }
+
+    /// The id of the transaction, or of the next one that writes.
+    pub(super) fn transaction_id(&self) -> TransactionId {
+        let mut id = self.transaction_id.lock().unwrap_or_else(PoisonError::into_inner);
+        *id.get_or_insert_with(|| TransactionId::new(self.clock.timestamp_us(), &*self.random))
+    }
+
+    /// The id of a transaction that a client of another node has started.
+    pub(super) fn put_transaction_id(&self, id: TransactionId) {
+        *self.transaction_id.lock().unwrap_or_else(PoisonError::into_inner) = Some(id);
+    }
+
+    /// The id, if somebody has asked for it. The next transaction will have another.
+    pub(super) fn take_transaction_id(&self) -> Option<TransactionId> {
+        self.transaction_id.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// The session has seen an entry.
+    pub(super) fn note_commit(&self, index: u64) {
+        self.last_commit.fetch_max(index, Ordering::AcqRel);
     }
 
     pub(super) fn taken(&self) -> MutexGuard<'_, TakenValues> {
@@ -74,6 +146,8 @@ pub(super) struct Environment<'a> {
     pub(super) path: &'a SearchPath,
     /// The sequences, on the writer.
     pub(super) sequences: Option<SequenceValues>,
+    /// What transactions have become, on the writer.
+    pub(super) outcomes: Option<Outcomes>,
     /// Values that nextval took, for running the statement again: see [`Environment::again`].
     pub(super) replayed: Mutex<VecDeque<(Oid, i64)>>,
     pub(super) drawn: Mutex<Vec<(Oid, i64)>>,
@@ -226,7 +300,7 @@ impl Env for Environment<'_> {
     }
 
     fn setting(&self, name: &str) -> Result<String> {
-        self.shared.settings().show(name)
+        self.shared.show(name)
     }
 
     fn set_setting(&self, name: &str, value: Option<&str>, local: bool) -> Result<String> {
@@ -273,7 +347,23 @@ impl Env for Environment<'_> {
         let mut taken = self.shared.taken();
         taken.by_sequence.insert(sequence, value);
         taken.last = Some((sequence, value));
+        taken.version += 1;
         Ok(value)
+    }
+
+    fn commit_status(&self, id: &str) -> Result<Option<&'static str>> {
+        let Ok(id) = id.trim().parse::<TransactionId>() else {
+            bail!(INVALID_TEXT_REPRESENTATION, "invalid transaction id: \"{id}\"");
+        };
+        let Some(outcomes) = &self.outcomes else {
+            return Err(Error::internal("commit_status was called away from the writer"));
+        };
+        if outcomes.is_committed(id)? {
+            return Ok(Some("committed"));
+        }
+        // What is older may have been forgotten.
+        let is_kept = self.clock_us() - id.time_us < OUTCOME_KEPT_US;
+        Ok(is_kept.then_some("aborted"))
     }
 
     fn current_value(&self, sequence: Oid) -> Result<i64> {
@@ -304,7 +394,9 @@ impl Env for Environment<'_> {
         };
         sequences.set_value(&relation, value, is_called)?;
         if is_called {
-            self.shared.taken().by_sequence.insert(sequence, value);
+            let mut taken = self.shared.taken();
+            taken.by_sequence.insert(sequence, value);
+            taken.version += 1;
         }
         Ok(())
     }

@@ -61,6 +61,11 @@ impl Session {
         &mut self,
         prepared: &Prepared,
     ) -> Result<(Vec<&'static Type>, Option<Columns>)> {
+        if matches!(prepared.statement(), Some(Statement::Plannable(..)))
+            && let Some(shape) = self.remote_shape(prepared).await?
+        {
+            return Ok(shape);
+        }
         match prepared.statement() {
             Some(Statement::Plannable(..)) => {
                 let plan = self.current_plan(prepared).await?;
@@ -98,7 +103,7 @@ impl Session {
                 return Ok(plan);
             }
         }
-        prepared.plan(&self.current_scope().await?)
+        self.plan_now(prepared).await
     }
 
     /// Runs a portal's statement as far as it must before its first row.
@@ -107,10 +112,10 @@ impl Session {
         let started = match prepared.statement() {
             Some(Statement::Plannable(..)) => {
                 self.note_run();
-                self.start_plan(&prepared, &portal.parameters).await?
+                self.start_plan(&prepared, &portal.parameters, client).await?
             }
             Some(Statement::Execute { name, arguments }) => {
-                self.start_execute(name, arguments, &prepared).await?
+                self.start_execute(name, arguments, &prepared, client).await?
             }
             Some(_) => self.start_command(&prepared, client).await?,
             None => Started::done(""),
@@ -124,13 +129,21 @@ impl Session {
         &mut self,
         prepared: &Arc<Prepared>,
         parameters: &[Datum],
+        client: &mut dyn Client,
     ) -> Result<Started> {
+        if self.goes_to_leader(prepared).await? {
+            let (types, _) =
+                if parameters.is_empty() { (Vec::new(), None) } else { self.shape(prepared).await? };
+            if let Some(started) = self.start_remote(prepared, parameters, &types, client).await? {
+                return Ok(started);
+            }
+        }
         let plan_version = self.shared.settings().plan_version();
         let mut types: Option<Vec<&'static Type>> = None;
         for _ in 0..REPLANS_MAX {
             let plan = match prepared.cached(plan_version) {
                 Some(plan) => plan,
-                None => prepared.plan(&self.current_scope().await?)?,
+                None => self.plan_now(prepared).await?,
             };
             // The values were read as the types of the first plan.
             if *types.get_or_insert_with(|| plan.parameters.clone()) != plan.parameters {
@@ -165,7 +178,7 @@ impl Session {
         let catalog;
         if transaction.has_one_snapshot() {
             if transaction.snapshot.is_none() {
-                let snapshot = self.connection.read().await?;
+                let snapshot = self.read().await?;
                 self.transaction().snapshot = Some(snapshot);
             }
             let snapshot = self.transaction().snapshot.as_mut().expect("it was just opened");
@@ -175,7 +188,7 @@ impl Session {
             }
             source = Source::Snapshot(snapshot.start(query, parameters)?);
         } else {
-            let mut reader = self.connection.read().await?;
+            let mut reader = self.read().await?;
             catalog = reader.catalog().clone();
             if catalog.version != plan.catalog_version {
                 return Ok(Err(catalog));
@@ -185,7 +198,7 @@ impl Session {
         }
         let scope = Some(Box::new(self.scope(catalog)));
         let columns = Columns::of_plan(plan);
-        Ok(Ok(Started { columns, source: Some(source), scope, tag: Tag::Rows(plan.verb) }))
+        Ok(Ok(Started { columns, source: Some(source), scope, tag: Tag::Rows(plan.verb.into()) }))
     }
 
     async fn start_read_on_writer(
@@ -214,7 +227,7 @@ impl Session {
         let surroundings = scope.surroundings(&environment);
         let rows = self.write().await?.query(query, parameters, &surroundings).await?;
         drop(environment);
-        Ok(Ok(spooled(plan, rows, Tag::Rows(plan.verb), scope)))
+        Ok(Ok(spooled(plan, rows, Tag::Rows(plan.verb.into()), scope)))
     }
 
     async fn start_modify(

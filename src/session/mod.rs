@@ -11,10 +11,13 @@ mod copy;
 mod copy_format;
 mod environment;
 mod execute;
+mod forward;
 mod portal;
 mod prepared;
 mod registry;
 mod relations;
+mod relay;
+mod remote;
 mod scope;
 #[cfg(test)]
 mod session_tests;
@@ -23,16 +26,19 @@ mod transaction;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 pub use client::{Client, CopyInput, Formats, Reply, ResultColumn};
+pub use forward::Forwarded;
 pub use registry::{Place, Sessions};
 pub use transaction::Status;
 
 use crate::bail;
 use crate::catalog::Catalog;
-use crate::engine::{Connection, Engine};
+use crate::engine::{Connection, Engine, Freshness, Reader, Wanted};
 use crate::error::{Error, Notice, Result, Severity, state};
+use crate::sql::plan::Plan;
 use crate::sql::{self, Statement};
 use crate::telemetry::{Clock, Random, metrics};
 use crate::types;
@@ -40,8 +46,8 @@ use environment::Shared;
 use portal::Portal;
 use prepared::Prepared;
 use scope::{Scope, Times};
-use settings::Settings;
-use transaction::Transaction;
+use settings::{Consistency, Settings};
+use transaction::{Transaction, Write};
 
 /// Prepared statements a session may have: each holds its text and its plan in memory.
 const PREPARED_MAX: usize = 10_000;
@@ -76,6 +82,13 @@ pub struct Session {
     statement_us: i64,
     /// Whether the text that runs has several statements, and so is a transaction of its own.
     is_multiple: bool,
+    /// Whether the statement that runs is the last of its text, after which a transaction that is no block
+    /// ends.
+    is_last: bool,
+    /// Whether the client is connected to another node.
+    is_guest: bool,
+    /// The way to this session's other half, on the leader.
+    link: Option<remote::Link>,
     /// The reported settings as the client knows them, and their version.
     reported: HashMap<&'static str, String>,
     reported_version: u64,
@@ -120,6 +133,11 @@ fn split_options(text: &str) -> Vec<String> {
 impl Session {
     /// Opens a session. Fails with what the client must be told before the connection ends.
     pub fn open(options: Options, place: Place) -> Result<Session> {
+        Session::open_for(options, place, None)
+    }
+
+    /// Opens a session, maybe for a client of another node, where it has another number.
+    fn open_for(options: Options, place: Place, backend_pid: Option<i32>) -> Result<Session> {
         let parameter = |name: &str| {
             options.parameters.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
         };
@@ -152,7 +170,7 @@ impl Session {
         let shared = Shared::new(
             user.to_owned(),
             connection.name().to_owned(),
-            place.pid,
+            backend_pid.unwrap_or(place.pid),
             options.clock,
             options.random,
             place.cancel.clone(),
@@ -169,6 +187,9 @@ impl Session {
             deadline: None,
             statement_us: 0,
             is_multiple: false,
+            is_last: false,
+            is_guest: backend_pid.is_some(),
+            link: None,
             reported: HashMap::new(),
             reported_version: 0,
         })
@@ -280,14 +301,14 @@ impl Session {
     /// What exists, as the next statement sees it.
     async fn catalog(&mut self) -> Result<Arc<Catalog>> {
         if let Some(transaction) = &self.transaction {
-            if let Some(write) = &transaction.write {
+            if let Some(Write::Local(write)) = &transaction.write {
                 return Ok(write.catalog().clone());
             }
             if let Some(snapshot) = &transaction.snapshot {
                 return Ok(snapshot.catalog().clone());
             }
         }
-        self.connection.catalog().await
+        Ok(self.read().await?.catalog().clone())
     }
 
     /// What a statement is bound and run under.
@@ -300,8 +321,59 @@ impl Session {
             statement_us: self.statement_us,
             deadline: self.deadline,
         };
-        let write = self.transaction.as_ref().and_then(|transaction| transaction.write.as_ref());
-        Scope::new(&self.shared, catalog, times, write.map(|write| write.sequences()))
+        let write = self.transaction.as_ref().and_then(|transaction| match &transaction.write {
+            Some(Write::Local(write)) => Some(write),
+            _ => None,
+        });
+        Scope::new(&self.shared, catalog, times, write)
+    }
+
+    /// A snapshot as fresh as the session wants it.
+    async fn read(&mut self) -> Result<Reader> {
+        let derived = self.shared.settings().derived().clone();
+        let last_commit = self.shared.last_commit.load(Ordering::Acquire);
+        let (freshness, own) = match derived.consistency {
+            Consistency::Linearizable => (Some(Freshness::Linearizable), 0),
+            Consistency::Session => (Some(Freshness::None), last_commit),
+            Consistency::Weak => (Some(Freshness::Weak), 0),
+            Consistency::None => (Some(Freshness::None), 0),
+            Consistency::Strong => (Some(Freshness::Strong), 0),
+            Consistency::Auto => (None, 0),
+        };
+        let wanted = Wanted {
+            freshness,
+            at_least: own.max(derived.wait_for),
+            max_staleness: derived.max_staleness.filter(|_| derived.consistency == Consistency::None),
+            cancel: &self.shared.cancel,
+            deadline: self.deadline,
+        };
+        let reader = self.connection.read(&wanted).await?;
+        if derived.consistency == Consistency::Session {
+            // Later reads of the session are not older, on whatever node.
+            self.shared.note_commit(reader.index());
+        }
+        Ok(reader)
+    }
+
+    /// The plan of a statement that starts now. It is made with what this node knows, without asking anyone,
+    /// and checked again when it runs; but an error must be right at once.
+    async fn plan_now(&mut self, prepared: &Prepared) -> Result<Arc<Plan>> {
+        let transaction = self.transaction.as_ref();
+        let has_own = transaction.is_some_and(|transaction| {
+            matches!(transaction.write, Some(Write::Local(_))) || transaction.snapshot.is_some()
+        });
+        if has_own {
+            return prepared.plan(&self.current_scope().await?);
+        }
+        let likely = self.connection.likely_catalog().await?;
+        let version = likely.version;
+        match prepared.plan(&self.scope(likely)) {
+            Err(error) => {
+                let catalog = self.catalog().await?;
+                if catalog.version == version { Err(error) } else { prepared.plan(&self.scope(catalog)) }
+            }
+            planned => planned,
+        }
     }
 
     /// The scope of a statement that starts now.
@@ -346,7 +418,10 @@ impl Session {
         client: &mut dyn Client,
     ) -> Result<()> {
         let mut portal = Portal::new(prepared.clone(), Vec::new(), Formats::TEXT);
-        self.start(&mut portal, client).await?;
+        self.is_last = is_last;
+        let started = self.start(&mut portal, client).await;
+        self.is_last = false;
+        started?;
         if let Some(columns) = portal.columns() {
             client.send(Reply::RowDescription(columns, &Formats::TEXT));
         }
@@ -390,8 +465,7 @@ impl Session {
         let prepared = Arc::new(Prepared::new(statements.pop(), declared));
         self.check_not_failed(prepared.statement())?;
         if let Some(Statement::Plannable(..)) = prepared.statement() {
-            let scope = self.current_scope().await?;
-            let plan = prepared.plan(&scope)?;
+            let plan = self.plan_now(&prepared).await?;
             prepared.promise(&plan);
         }
         self.keep_prepared(name, prepared)

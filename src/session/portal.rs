@@ -1,5 +1,6 @@
 //! Portals: statements with parameters, and the rows they have still to give.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::client::{Formats, ResultColumn};
@@ -46,7 +47,7 @@ pub(super) enum Tag {
     /// It is complete.
     Fixed(String),
     /// The number of rows sent follows.
-    Rows(&'static str),
+    Rows(Cow<'static, str>),
 }
 
 /// What a started statement gives.

@@ -71,6 +71,16 @@ impl Prepared {
         self.parsed().map(|parsed| &parsed.statement)
     }
 
+    /// Whether it is the statement inside of a PREPARE.
+    pub(super) fn is_inner(&self) -> bool {
+        self.is_inner
+    }
+
+    /// The types that the client declared; `None` for a simple query.
+    pub(super) fn types(&self) -> Option<&[Option<&'static Type>]> {
+        self.types.as_deref()
+    }
+
     /// The types that the client declared, as far as it did.
     pub(super) fn declared(&self) -> &[Option<&'static Type>] {
         self.types.as_deref().unwrap_or_default()

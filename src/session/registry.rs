@@ -9,6 +9,8 @@ use crate::telemetry::{Random, metrics};
 
 struct Entry {
     secret: i32,
+    /// Whether its client is connected to another node.
+    is_guest: bool,
     cancel: Arc<CancelToken>,
 }
 
@@ -32,8 +34,10 @@ pub struct Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.sessions.entries().remove(&self.pid);
-        metrics::CONNECTIONS.add(-1);
+        let removed = self.sessions.entries().remove(&self.pid);
+        if removed.is_some_and(|entry| !entry.is_guest) {
+            metrics::CONNECTIONS.add(-1);
+        }
     }
 }
 
@@ -49,8 +53,22 @@ impl Sessions {
 
     /// A place for a new session. 53300 if there are too many.
     pub fn enter(self: &Arc<Self>) -> Result<Place> {
+        self.enter_as(false)
+    }
+
+    /// A place for the half of a session whose client is connected to another node.
+    pub(super) fn enter_guest(self: &Arc<Self>) -> Result<Place> {
+        self.enter_as(true)
+    }
+
+    fn enter_as(self: &Arc<Self>, is_guest: bool) -> Result<Place> {
+        /// Other nodes bring as many as they may have themselves.
+        const GUESTS: usize = 8;
+
         let mut open = self.entries();
-        if open.len() >= self.connections_max {
+        let count = open.values().filter(|entry| entry.is_guest == is_guest).count();
+        let limit = if is_guest { self.connections_max * GUESTS } else { self.connections_max };
+        if count >= limit {
             return Err(Error::fatal(state::TOO_MANY_CONNECTIONS, "sorry, too many clients already"));
         }
         let pid = loop {
@@ -61,9 +79,11 @@ impl Sessions {
         };
         let secret = self.random.next_u64() as i32;
         let cancel = Arc::new(CancelToken::default());
-        open.insert(pid, Entry { secret, cancel: cancel.clone() });
-        metrics::CONNECTIONS.add(1);
-        metrics::CONNECTIONS_TOTAL.increment();
+        open.insert(pid, Entry { secret, is_guest, cancel: cancel.clone() });
+        if !is_guest {
+            metrics::CONNECTIONS.add(1);
+            metrics::CONNECTIONS_TOTAL.increment();
+        }
         Ok(Place { sessions: self.clone(), pid, secret, cancel })
     }
 
@@ -89,6 +109,6 @@ impl Sessions {
 
     /// How many are open.
     pub fn count(&self) -> usize {
-        self.entries().len()
+        self.entries().values().filter(|entry| !entry.is_guest).count()
     }
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::environment::{Environment, Shared};
 use super::relations::Relations;
 use crate::catalog::{Catalog, SearchPath};
-use crate::engine::{SequenceValues, Surroundings};
+use crate::engine::{Outcomes, SequenceValues, Surroundings, Transaction};
 use crate::sql::Context;
 use crate::types::Format;
 
@@ -21,6 +21,7 @@ pub(super) struct Scope {
     statement_us: i64,
     pub(super) deadline: Option<Instant>,
     sequences: Option<SequenceValues>,
+    outcomes: Option<Outcomes>,
     relations: Relations,
 }
 
@@ -29,7 +30,7 @@ impl Scope {
         shared: &Arc<Shared>,
         catalog: Arc<Catalog>,
         times: Times,
-        sequences: Option<SequenceValues>,
+        write: Option<&Transaction>,
     ) -> Scope {
         let settings = shared.settings();
         let derived = settings.derived().clone();
@@ -42,7 +43,8 @@ impl Scope {
             plan_version,
             statement_us: times.statement_us,
             deadline: times.deadline,
-            sequences,
+            sequences: write.map(Transaction::sequences),
+            outcomes: write.map(Transaction::outcomes),
             relations: Relations(shared.engine.clone()),
             shared: shared.clone(),
         }
@@ -62,6 +64,7 @@ impl Scope {
             catalog: &self.catalog,
             path: &self.path,
             sequences: self.sequences.clone(),
+            outcomes: self.outcomes.clone(),
             replayed: Mutex::new(VecDeque::new()),
             drawn: Mutex::new(Vec::new()),
             deadline: self.deadline,

@@ -22,8 +22,8 @@ type Values = Arc<BTreeMap<String, String>>;
 /// What to go back to when a transaction or a savepoint is rolled back.
 #[derive(Clone)]
 pub(super) struct Saved {
-    session: Values,
-    local: Values,
+    pub(super) session: Values,
+    pub(super) local: Values,
 }
 
 /// The values.
@@ -58,6 +58,23 @@ pub(super) struct Derived {
     pub(super) hides_notices: bool,
     /// Whether WARNING is, too.
     pub(super) hides_warnings: bool,
+    /// quorate.read_consistency
+    pub(super) consistency: Consistency,
+    /// quorate.max_staleness
+    pub(super) max_staleness: Option<Duration>,
+    /// quorate.wait_for: the entry that reads must have applied.
+    pub(super) wait_for: u64,
+}
+
+/// How fresh reads must be: quorate.read_consistency.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Consistency {
+    Linearizable,
+    Session,
+    Weak,
+    None,
+    Strong,
+    Auto,
 }
 
 impl Settings {
@@ -199,6 +216,12 @@ impl Settings {
         self.derive_again();
     }
 
+    /// Takes values over from this session's other half.
+    pub(super) fn adopt(&mut self, saved: Saved) -> Result<()> {
+        (self.session, self.local) = (saved.session, saved.local);
+        self.derive()
+    }
+
     /// The end of a transaction: SET LOCAL's values are gone.
     pub(super) fn forget_local(&mut self) {
         if !self.local.is_empty() {
@@ -264,6 +287,16 @@ impl Derived {
             idle_timeout: timeout("idle_session_timeout"),
             hides_notices: matches!(messages.as_str(), "warning" | "error"),
             hides_warnings: messages == "error",
+            consistency: match get("quorate.read_consistency").as_str() {
+                "session" => Consistency::Session,
+                "weak" => Consistency::Weak,
+                "none" => Consistency::None,
+                "strong" => Consistency::Strong,
+                "auto" => Consistency::Auto,
+                _ => Consistency::Linearizable,
+            },
+            max_staleness: timeout("quorate.max_staleness"),
+            wait_for: get("quorate.wait_for").parse().unwrap_or(0),
         })
     }
 }
@@ -278,6 +311,12 @@ fn canonical(setting: &Setting, value: &str, format: &Format) -> Result<String> 
         }
         "TimeZone" => Ok(time_zone(&checked)?.name().to_owned()),
         "client_encoding" => encoding(&checked),
+        "quorate.wait_for" if checked.parse::<u64>().is_err() => {
+            bail!(
+                INVALID_PARAMETER_VALUE,
+                "invalid value for parameter \"quorate.wait_for\": \"{checked}\" is not a value of quorate.last_commit"
+            )
+        }
         "default_tablespace" if !checked.is_empty() && checked != "pg_default" => {
             bail!(UNDEFINED_OBJECT, "tablespace \"{checked}\" does not exist")
         }

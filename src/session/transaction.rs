@@ -1,6 +1,8 @@
 //! A session's transaction: blocks, savepoints, isolation, and when the writer is taken.
 
 use super::Session;
+use super::relay::Begin;
+use super::remote::Remote;
 use super::settings::{Saved, isolation};
 use crate::bail;
 use crate::engine::{self, Patience, Reader};
@@ -25,6 +27,14 @@ struct Savepoint {
     settings: Saved,
 }
 
+/// A write transaction, where it runs.
+pub(super) enum Write {
+    /// On this node, which leads.
+    Local(engine::Transaction),
+    /// On the leader.
+    Remote(Remote),
+}
+
 /// The transaction in progress, whether the client asked for it or a statement needs it.
 pub(super) struct Transaction {
     /// Whether BEGIN was said.
@@ -37,7 +47,7 @@ pub(super) struct Transaction {
     /// Whether a statement has run, after which the isolation level stays.
     has_run: bool,
     /// Since the first write.
-    pub(super) write: Option<engine::Transaction>,
+    pub(super) write: Option<Write>,
     /// The one snapshot of REPEATABLE READ and SERIALIZABLE.
     pub(super) snapshot: Option<Reader>,
     savepoints: Vec<Savepoint>,
@@ -45,6 +55,31 @@ pub(super) struct Transaction {
 }
 
 impl Transaction {
+    /// One that a client of another node has started.
+    pub(super) fn of_other_node(begin: &Begin, write: engine::Transaction, settings: Saved) -> Transaction {
+        Transaction {
+            is_block: true,
+            failed: false,
+            isolation: begin.isolation,
+            read_only: begin.read_only,
+            deferrable: false,
+            start_us: begin.start_us,
+            has_run: true,
+            write: Some(Write::Local(write)),
+            snapshot: None,
+            savepoints: Vec::new(),
+            settings,
+        }
+    }
+
+    pub(super) fn isolation(&self) -> Isolation {
+        self.isolation
+    }
+
+    pub(super) fn savepoint_count(&self) -> usize {
+        self.savepoints.len()
+    }
+
     /// Whether all statements see one snapshot.
     pub(super) fn has_one_snapshot(&self) -> bool {
         matches!(self.isolation, Isolation::RepeatableRead | Isolation::Serializable)
@@ -187,9 +222,12 @@ impl Session {
             for _ in &transaction.savepoints {
                 write.push_savepoint().await?;
             }
-            transaction.write = Some(write);
+            transaction.write = Some(Write::Local(write));
         }
-        Ok(transaction.write.as_mut().expect("it was just started"))
+        match transaction.write.as_mut() {
+            Some(Write::Local(write)) => Ok(write),
+            _ => Err(Error::internal("a write transaction is on another node")),
+        }
     }
 
     /// Commits what no COMMIT will.
@@ -204,7 +242,14 @@ impl Session {
         let Some(mut transaction) = self.transaction.take() else { return Ok(()) };
         transaction.snapshot = None;
         let committed = match transaction.write.take() {
-            Some(write) => write.commit().await,
+            Some(Write::Local(write)) => {
+                let id = self.shared.take_transaction_id();
+                write.commit(id).await.map(|index| self.shared.note_commit(index))
+            }
+            Some(Write::Remote(remote)) => {
+                self.shared.take_transaction_id();
+                self.commit_remote(remote).await.map(|index| self.shared.note_commit(index))
+            }
             None => Ok(()),
         };
         let mut settings = self.shared.settings();
@@ -220,9 +265,7 @@ impl Session {
         self.portals.clear();
         let Some(mut transaction) = self.transaction.take() else { return };
         transaction.snapshot = None;
-        if let Some(write) = transaction.write.take() {
-            write.roll_back().await;
-        }
+        self.roll_back_write(transaction.write.take()).await;
         self.shared.settings().restore(transaction.settings);
     }
 
@@ -236,9 +279,17 @@ impl Session {
         if transaction.savepoints.is_empty() {
             // Nothing can be saved: let others write.
             transaction.snapshot = None;
-            if let Some(write) = transaction.write.take() {
-                write.roll_back().await;
-            }
+            let write = transaction.write.take();
+            self.roll_back_write(write).await;
+        }
+    }
+
+    async fn roll_back_write(&mut self, write: Option<Write>) {
+        let Some(write) = write else { return };
+        self.shared.take_transaction_id();
+        match write {
+            Write::Local(write) => write.roll_back().await,
+            Write::Remote(remote) => self.roll_back_remote(remote).await,
         }
     }
 
@@ -312,10 +363,12 @@ impl Session {
         if transaction.savepoints.len() >= SAVEPOINTS_MAX {
             bail!(PROGRAM_LIMIT_EXCEEDED, "a transaction can have at most {SAVEPOINTS_MAX} savepoints");
         }
-        if let Some(write) = &mut transaction.write {
-            write.push_savepoint().await?;
+        match &mut transaction.write {
+            Some(Write::Local(write)) => write.push_savepoint().await?,
+            Some(Write::Remote(_)) => self.remote_savepoint().await?,
+            None => {}
         }
-        transaction.savepoints.push(Savepoint { name: name.to_owned(), settings });
+        self.transaction().savepoints.push(Savepoint { name: name.to_owned(), settings });
         Ok(())
     }
 
@@ -331,10 +384,12 @@ impl Session {
         self.require_block("RELEASE SAVEPOINT")?;
         let place = self.savepoint_place(name)?;
         let transaction = self.transaction();
-        if let Some(write) = &mut transaction.write {
-            write.release(place).await?;
+        match &mut transaction.write {
+            Some(Write::Local(write)) => write.release(place).await?,
+            Some(Write::Remote(_)) => self.remote_release(place).await?,
+            None => {}
         }
-        transaction.savepoints.truncate(place);
+        self.transaction().savepoints.truncate(place);
         Ok(())
     }
 
@@ -343,9 +398,12 @@ impl Session {
         self.require_block("ROLLBACK TO SAVEPOINT")?;
         let place = self.savepoint_place(name)?;
         let transaction = self.transaction();
-        if let Some(write) = &mut transaction.write {
-            write.roll_back_to(place).await?;
+        match &mut transaction.write {
+            Some(Write::Local(write)) => write.roll_back_to(place).await?,
+            Some(Write::Remote(_)) => self.remote_roll_back_to(place).await?,
+            None => {}
         }
+        let transaction = self.transaction();
         transaction.savepoints.truncate(place + 1);
         transaction.failed = false;
         let saved = transaction.savepoints[place].settings.clone();

@@ -424,6 +424,14 @@ pub static ALL: &[Setting] = &[
         doc: "Accepted; a planner's hint.",
     },
     Setting {
+        name: "quorate.last_commit",
+        kind: Kind::Text,
+        default: "0",
+        context: Context::Internal,
+        reported: false,
+        doc: "The last commit of this session, for quorate.wait_for in another.",
+    },
+    Setting {
         name: "quorate.max_staleness",
         kind: Kind::Integer { low: 0, high: 2_147_483_647, unit: Unit::Milliseconds },
         default: "0",
@@ -441,6 +449,22 @@ pub static ALL: &[Setting] = &[
         context: Context::User,
         reported: false,
         doc: "How fresh reads are: see the README.",
+    },
+    Setting {
+        name: "quorate.transaction_id",
+        kind: Kind::Text,
+        default: "",
+        context: Context::Internal,
+        reported: false,
+        doc: "The id of the transaction, or of the next one that writes, for quorate.commit_status().",
+    },
+    Setting {
+        name: "quorate.wait_for",
+        kind: Kind::Text,
+        default: "0",
+        context: Context::User,
+        reported: false,
+        doc: "Reads wait for this commit: a value of quorate.last_commit, maybe of another session on another node.",
     },
     Setting {
         name: "quote_all_identifiers",

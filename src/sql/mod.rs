@@ -120,6 +120,45 @@ pub fn define(statement: &Statement, context: &Context<'_>) -> Result<Definition
     }
 }
 
+/// Where a statement must run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Needs {
+    /// It concerns the session alone.
+    Nothing,
+    /// It reads; what it calls may write.
+    Data,
+    /// It writes.
+    Writer,
+}
+
+/// Where a statement must run, as far as its text tells.
+pub fn needs(statement: &Statement) -> Needs {
+    use statement::CopyDirection;
+
+    match statement {
+        Statement::Plannable(statement, _) => match &**statement {
+            ast::Statement::Query(_) => Needs::Data,
+            _ => Needs::Writer,
+        },
+        Statement::Definition(_)
+        | Statement::CreateSequence(_)
+        | Statement::DropSequence { .. }
+        | Statement::CreateDatabase { .. }
+        | Statement::DropDatabase { .. }
+        | Statement::Lock { .. } => Needs::Writer,
+        Statement::Copy(copy) if copy.direction == CopyDirection::FromStdin => Needs::Writer,
+        Statement::Copy(_) | Statement::Explain(_) | Statement::Vacuum { .. } | Statement::Analyze { .. } => {
+            Needs::Data
+        }
+        _ => Needs::Nothing,
+    }
+}
+
+/// Whether a statement creates or drops a database.
+pub fn is_about_databases(statement: &Statement) -> bool {
+    matches!(statement, Statement::CreateDatabase { .. } | Statement::DropDatabase { .. })
+}
+
 /// Whether a definition may not stand in a transaction block.
 pub fn refuses_transaction_block(statement: &Statement) -> Option<&'static str> {
     match statement {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::{
     Mutex as AsyncMutex, MutexGuard as AsyncMutexGuard, Notify, OwnedSemaphorePermit, Semaphore, oneshot,
@@ -13,7 +13,7 @@ use super::checkpoint::Checkpointer;
 use super::entry::{Body, Chunk, Part};
 use super::execution::hand_over;
 use super::failure::Failure;
-use super::identity::Identity;
+use super::identity::{Identity, TransactionId};
 use super::log::LogId;
 use super::meta::{self, Meta};
 use super::pipeline::{Batch, CommitOutcome, Pipeline, overtaken};
@@ -80,7 +80,8 @@ pub struct Database {
     is_behind: AtomicBool,
     /// Whether a reader waits for that: a long statement on the writer steps aside.
     settle_wanted: AtomicBool,
-    is_dropped: AtomicBool,
+    /// Why sessions can use it no more.
+    gone: OnceLock<Error>,
     /// Told when a transaction is ready to be proposed.
     ready: Arc<Notify>,
 }
@@ -120,7 +121,7 @@ impl Database {
             chunks: Mutex::new(None),
             is_behind: AtomicBool::new(false),
             settle_wanted: AtomicBool::new(false),
-            is_dropped: AtomicBool::new(false),
+            gone: OnceLock::new(),
             ready,
         })
     }
@@ -150,13 +151,7 @@ impl Database {
     }
 
     fn check_exists(&self) -> Result<()> {
-        if self.is_dropped.load(Ordering::Acquire) {
-            return Err(Error::fatal(
-                state::DATABASE_DROPPED,
-                "terminating connection because its database was dropped",
-            ));
-        }
-        Ok(())
+        self.gone.get().map_or(Ok(()), |error| Err(error.clone()))
     }
 
     /// A reader that sees everything applied so far.
@@ -190,7 +185,8 @@ impl Database {
     pub fn settle(&self, writer: &mut Writer) -> Result<()> {
         let applied = self.pipeline().applied();
         writer.settle(applied)?;
-        let pipeline = self.pipeline();
+        let mut pipeline = self.pipeline();
+        pipeline.settled(applied.identity);
         if pipeline.applied() == applied {
             // Not before SQLite's COMMIT: a reader that finds nothing to wait for opens the file as it is.
             self.is_behind.store(false, Ordering::Release);
@@ -233,20 +229,36 @@ impl Database {
         self.pipeline().next().0
     }
 
-    /// Completes the open transaction. Gives what to wait for before its end may be told: its entry, or,
-    /// if it changed nothing, the entries of those whose changes it saw.
-    pub async fn seal(&self) -> Result<Option<oneshot::Receiver<CommitOutcome>>> {
+    /// Completes the open transaction. Gives whether it changed anything, and what to wait for before its
+    /// end may be told: its entry, or, if it changed nothing, the entries of those whose changes it saw.
+    pub async fn seal(
+        &self,
+        id: Option<TransactionId>,
+    ) -> Result<(bool, Option<oneshot::Receiver<CommitOutcome>>)> {
         let mut writer = self.writer.lock().await;
         let (base, identity) = self.pipeline().next();
-        let Some(sealed) = writer.seal(base, identity)? else { return Ok(self.pipeline().wait()) };
+        self.check_exists()?;
+        let Some(sealed) = writer.seal(base, identity, id)? else {
+            return Ok((false, self.pipeline().wait()));
+        };
         let receiver = self.pipeline().push(sealed);
         self.ready.notify_one();
-        Ok(Some(receiver))
+        Ok((true, Some(receiver)))
     }
 
     /// Takes what is ready for the next entry.
-    pub(super) fn take_ready(&self) -> Option<Batch> {
-        self.pipeline().take_ready(self.oid)
+    pub(super) fn take_ready(&self, term: u64) -> Option<Batch> {
+        self.pipeline().take_ready(self.oid, term)
+    }
+
+    /// Whether a transaction with an id is in the file.
+    pub fn committed(&self, id: TransactionId) -> Result<bool> {
+        self.readers.open()?.has_committed(id)
+    }
+
+    /// Whether a transaction is on its way to the log, or applied and not in the file yet.
+    pub fn is_pending(&self, id: TransactionId) -> bool {
+        self.pipeline().has(id)
     }
 
     /// The log takes no more: what was not proposed fails with one error, what was has an unknown end.
@@ -281,7 +293,9 @@ impl Database {
     pub(super) async fn apply(&self, log_id: LogId, part: &Part<'_>) -> Result<Applied> {
         match self.recognise(log_id, part) {
             Some(Applied::Refused) => {
-                self.withdraw(part.identity, &overtaken()).await?;
+                if self.pipeline().is_in_flight(part.identity) {
+                    self.withdraw(part.base, &overtaken()).await?;
+                }
                 Ok(Applied::Refused)
             }
             Some(applied) => Ok(applied),
@@ -313,18 +327,24 @@ impl Database {
         None
     }
 
-    /// Takes transactions back that are in no entry, up to one, and all that were computed on them.
-    pub(super) async fn withdraw(&self, identity: Identity, error: &Error) -> Result<()> {
-        if !self.pipeline().is_in_flight(identity) {
-            return Ok(());
-        }
+    /// Takes transactions back that are in no entry and never will be: those computed on a state, one upon
+    /// the other, and the open one.
+    pub(super) async fn withdraw(&self, base: Identity, error: &Error) -> Result<()> {
         let mut writer = self.writer.lock().await;
         let applied = self.pipeline().applied();
-        writer.abandon(applied, error)?;
-        let mut pipeline = self.pipeline();
-        pipeline.refuse(identity, error);
-        pipeline.fail_ready(error);
+        writer.abandon_from(base, applied, error)?;
+        self.pipeline().refuse_from(base, error);
         Ok(())
+    }
+
+    /// An entry of a term is about to be applied: what was proposed in earlier ones and is not applied yet
+    /// never will be.
+    pub(super) async fn pass_term(&self, term: u64) -> Result<()> {
+        let base = self.pipeline().first_before(term);
+        match base {
+            Some(base) => self.withdraw(base, &overtaken()).await,
+            None => Ok(()),
+        }
     }
 
     async fn replay(&self, log_id: LogId, part: &Part<'_>) -> Result<()> {
@@ -332,14 +352,14 @@ impl Database {
         if writer.sealed_count() > 0 || writer.is_open() {
             let applied = self.pipeline().applied();
             writer.abandon(applied, &overtaken())?;
-            self.pipeline().fail_ready(&overtaken());
+            self.pipeline().refuse_from(applied.identity, &overtaken());
         }
         hand_over();
         let mut changed_catalog = false;
-        for body in &part.transactions {
-            let changes = self.changes_of(body, part)?;
+        for transaction in &part.transactions {
+            let changes = self.changes_of(&transaction.body, part)?;
             changed_catalog |= changes_catalog(&changes)?;
-            writer.replay(&changes).map_err(Failure::into_error)?;
+            writer.replay(transaction.id, &changes).map_err(Failure::into_error)?;
         }
         let applied = Meta { applied: log_id, identity: part.identity };
         writer.finish_replay(applied, changed_catalog).map_err(Failure::into_error)?;
@@ -421,6 +441,16 @@ impl Database {
         }
     }
 
+    /// The file belongs to no log any more.
+    pub(super) async fn forget_log(&self) -> Result<()> {
+        let mut writer = self.writer.lock().await;
+        self.settle(&mut writer)?;
+        let applied = self.pipeline().applied();
+        writer.restart_log(Meta { applied: LogId::default(), ..applied })?;
+        self.pipeline().advance(writer.settled());
+        self.checkpointer.flush()
+    }
+
     /// The last transaction applied and the index of its entry.
     #[cfg(test)]
     pub(super) fn state(&self) -> (Identity, u64) {
@@ -428,9 +458,26 @@ impl Database {
         (applied.identity, applied.applied.index)
     }
 
-    /// The file is going away: sessions that still use it get an error.
+    /// The file is dropped: sessions that still use it get an error.
     pub(super) fn mark_dropped(&self) {
-        self.is_dropped.store(true, Ordering::Release);
+        self.end(Error::fatal(
+            state::DATABASE_DROPPED,
+            "terminating connection because its database was dropped",
+        ));
+    }
+
+    /// Another file takes this one's place: sessions must connect again.
+    pub(super) fn mark_replaced(&self) {
+        let error = Error::fatal(
+            state::ADMIN_SHUTDOWN,
+            "terminating connection because this node has taken over another node's files",
+        );
+        self.end(error.with_hint("Connect again."));
+    }
+
+    fn end(&self, error: Error) {
+        self.pipeline().fail_ready(&error);
+        let _ = self.gone.set(error);
     }
 
     /// Before the process ends: settles and closes what is idle.
@@ -450,7 +497,10 @@ fn copy_file(source: &Path, target: &Path) -> Result<()> {
 
     let failed =
         |error: rusqlite::Error| Error::new(state::IO_ERROR, format!("could not copy a database: {error}"));
-    let source = Connection::open(source, Access::Reader)?;
+    let mut source = Connection::open(source, Access::Reader)?;
+    // With a snapshot, commits meanwhile do not make the copy start again.
+    source.run(&"BEGIN".into(), &[]).map_err(Failure::into_error)?;
+    meta::read(&mut source)?;
     let mut target = rusqlite::Connection::open(target).map_err(failed)?;
     let backup = rusqlite::backup::Backup::new(source.rusqlite(), &mut target).map_err(failed)?;
     backup.run_to_completion(PAGES_AT_ONCE, std::time::Duration::ZERO, None).map_err(failed)

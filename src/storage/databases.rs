@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::sync::{Mutex as AsyncMutex, Notify, watch};
 
 use super::database::{Applied, Database, Origin};
+use super::digest::Digests;
 use super::directory::DataDirectory;
 use super::entry::{self, Entry};
+use super::identity::TransactionId;
 use super::log::LogId;
 use super::pipeline::Batch;
 use super::reader::Reader;
@@ -36,7 +38,7 @@ pub struct Databases {
     directory: DataDirectory,
     spill: SpillDirectory,
     random: Arc<dyn Random>,
-    system: Arc<Database>,
+    system: RwLock<Arc<Database>>,
     names: watch::Sender<Arc<Names>>,
     /// The last entry applied, whatever it held.
     applied: watch::Sender<LogId>,
@@ -47,6 +49,7 @@ pub struct Databases {
     /// One flush at a time.
     flushing: AsyncMutex<()>,
     floor: Mutex<Option<LogId>>,
+    digests: Arc<Digests>,
 }
 
 impl Databases {
@@ -59,7 +62,7 @@ impl Databases {
             )
         })?;
         let ready = Arc::new(Notify::new());
-        let path = directory.system_file();
+        let path = directory.database_file(SYSTEM);
         let origin = Origin { path: &path, oid: SYSTEM, is_system: true, created: LogId::default() };
         let system = Arc::new(Database::open(&origin, &spill, &*random, ready.clone())?);
         let floor = kept_floor(&directory)?;
@@ -67,15 +70,16 @@ impl Databases {
             directory,
             spill,
             random,
-            system,
+            system: RwLock::new(system.clone()),
             names: watch::Sender::new(Arc::new(Names::new())),
             applied: watch::Sender::new(floor.unwrap_or_default()),
             ready,
             unsettled: Notify::new(),
             flushing: AsyncMutex::new(()),
             floor: Mutex::new(floor),
+            digests: Arc::default(),
         };
-        databases.reconcile(&read_list(databases.system.open_reader()?)?, floor.unwrap_or_default())?;
+        databases.reconcile(&read_list(system.open_reader()?)?, floor.unwrap_or_default())?;
         Ok(databases)
     }
 
@@ -85,8 +89,36 @@ impl Databases {
     }
 
     /// The system file.
-    pub fn system(&self) -> &Arc<Database> {
-        &self.system
+    pub fn system(&self) -> Arc<Database> {
+        self.system.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Every file: the system file, and the databases.
+    fn all(&self) -> Vec<Arc<Database>> {
+        let names = self.names.borrow().clone();
+        std::iter::once(self.system()).chain(names.values().cloned()).collect()
+    }
+
+    pub(super) fn digests(&self) -> Arc<Digests> {
+        self.digests.clone()
+    }
+
+    pub(super) fn flushing(&self) -> &AsyncMutex<()> {
+        &self.flushing
+    }
+
+    pub(super) fn replace_system(&self, system: Arc<Database>) {
+        *self.system.write().unwrap_or_else(PoisonError::into_inner) = system;
+    }
+
+    /// All databases will be opened anew.
+    pub(super) fn forget_names(&self) {
+        self.names.send_replace(Arc::new(Names::new()));
+    }
+
+    /// The files have an entry, whatever was applied before.
+    pub(super) fn applied_at_least(&self, log_id: LogId) {
+        self.applied.send_modify(|applied| *applied = (*applied).max(log_id));
     }
 
     /// The database with a name. 3D000 if there is none.
@@ -111,20 +143,21 @@ impl Databases {
         &self.ready
     }
 
-    /// Takes what is ready in every file, for one entry.
-    pub fn take_ready(&self) -> Vec<Batch> {
-        let names = self.names.borrow().clone();
-        std::iter::once(&self.system)
-            .chain(names.values())
-            .filter_map(|database| database.take_ready())
-            .collect()
+    /// Takes what is ready in every file, for one entry of a term.
+    pub fn take_ready(&self, term: u64) -> Vec<Batch> {
+        self.all().iter().filter_map(|database| database.take_ready(term)).collect()
+    }
+
+    /// Whether a transaction is on its way to the log.
+    pub fn is_pending(&self, id: TransactionId) -> bool {
+        self.all().iter().any(|database| database.is_pending(id))
     }
 
     /// What was taken could not be proposed: its transactions fail, and those computed on them.
     pub async fn withdraw(&self, batches: &[Batch], error: &Error) -> Result<()> {
         for batch in batches {
             if let Some(database) = self.by_oid(batch.database) {
-                database.withdraw(batch.identity, error).await?;
+                database.withdraw(batch.base, error).await?;
             }
         }
         Ok(())
@@ -132,15 +165,14 @@ impl Databases {
 
     /// The log takes no more: all transactions on their way end with one of two errors.
     pub fn fail_pending(&self, not_proposed: &Error, unknown: &Error) {
-        let names = self.names.borrow().clone();
-        for database in std::iter::once(&self.system).chain(names.values()) {
+        for database in self.all() {
             database.fail_pending(not_proposed, unknown);
         }
     }
 
     fn by_oid(&self, oid: Oid) -> Option<Arc<Database>> {
         if oid == SYSTEM {
-            return Some(self.system.clone());
+            return Some(self.system());
         }
         self.names.borrow().values().find(|database| database.oid() == oid).cloned()
     }
@@ -148,7 +180,9 @@ impl Databases {
     /// Applies an entry that the quorum has. Entries come in order; those that are in a file already are
     /// recognised. An error means that this node must stop.
     pub async fn apply(&self, log_id: LogId, bytes: &[u8]) -> Result<()> {
+        self.pass_term(log_id).await?;
         match entry::decode(bytes)? {
+            Entry::Digest(number) => self.start_digest(number, log_id).await?,
             Entry::Chunk(chunk) => {
                 if let Some(database) = self.by_oid(chunk.database) {
                     database.apply_chunk(log_id, &chunk)?;
@@ -171,18 +205,34 @@ impl Databases {
     }
 
     /// An entry without changes was applied.
-    pub fn advance(&self, log_id: LogId) {
+    pub async fn apply_blank(&self, log_id: LogId) -> Result<()> {
+        self.pass_term(log_id).await?;
+        self.advance(log_id);
+        Ok(())
+    }
+
+    /// With the first entry of a term, what was proposed in earlier terms and is not applied is dead.
+    async fn pass_term(&self, log_id: LogId) -> Result<()> {
+        if self.applied.borrow().term < log_id.term {
+            for database in self.all() {
+                database.pass_term(log_id.term).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn advance(&self, log_id: LogId) {
         metrics::APPLIED_INDEX.set(log_id.index as i64);
-        self.applied.send_replace(log_id);
+        self.applied_at_least(log_id);
     }
 
     /// After a change of the list of databases: creates and drops files.
     async fn reload_list(&self, log_id: LogId) -> Result<()> {
-        let listed = read_list(self.system.reader().await?)?;
+        let listed = read_list(self.system().reader().await?)?;
         self.reconcile(&listed, log_id)
     }
 
-    fn reconcile(&self, listed: &BTreeMap<String, Oid>, created: LogId) -> Result<()> {
+    pub(super) fn reconcile(&self, listed: &BTreeMap<String, Oid>, created: LogId) -> Result<()> {
         let before = self.names.borrow().clone();
         let mut names = Names::new();
         for (name, oid) in listed {
@@ -201,9 +251,9 @@ impl Databases {
         Ok(())
     }
 
-    fn open_database(&self, oid: Oid, created: LogId) -> Result<Database> {
+    pub(super) fn open_database(&self, oid: Oid, created: LogId) -> Result<Database> {
         let path = self.directory.database_file(oid);
-        let origin = Origin { path: &path, oid, is_system: false, created };
+        let origin = Origin { path: &path, oid, is_system: oid == SYSTEM, created };
         Database::open(&origin, &self.spill, &*self.random, self.ready.clone())
     }
 
@@ -226,16 +276,15 @@ impl Databases {
     pub async fn flush(self: &Arc<Self>) -> Result<LogId> {
         let _flushing = self.flushing.lock().await;
         let global = *self.applied.borrow();
-        let names = self.names.borrow().clone();
         let mut floor = global;
-        for database in std::iter::once(&self.system).chain(names.values()) {
+        for database in self.all() {
             floor = floor.min(database.flush(global).await?);
         }
         self.keep_floor(floor).await?;
         Ok(floor)
     }
 
-    async fn keep_floor(self: &Arc<Self>, floor: LogId) -> Result<()> {
+    pub(super) async fn keep_floor(self: &Arc<Self>, floor: LogId) -> Result<()> {
         let databases = self.clone();
         let text = format!("{} {} {}", floor.term, floor.node, floor.index);
         let kept = tokio::task::spawn_blocking(move || databases.directory.keep_fact(FLOOR, &text)).await;
@@ -251,8 +300,7 @@ impl Databases {
 
     /// Runs checkpoints that are due in all files.
     pub async fn checkpoint_if_due(&self) -> Result<()> {
-        let names = self.names.borrow().clone();
-        for database in std::iter::once(&self.system).chain(names.values()) {
+        for database in self.all() {
             database.checkpoint_if_due().await?;
         }
         Ok(())
@@ -263,17 +311,38 @@ impl Databases {
         loop {
             self.unsettled.notified().await;
             tokio::time::sleep(SETTLE_DELAY).await;
-            let names = self.names.borrow().clone();
-            for database in std::iter::once(&self.system).chain(names.values()) {
+            for database in self.all() {
                 database.settle_if_idle();
             }
         }
     }
 
+    /// The files belong to no log any more: the next one starts from what they hold. The log's own files are
+    /// deleted, which must be closed.
+    pub async fn forget_log(self: &Arc<Self>) -> Result<()> {
+        self.flush().await?;
+        for database in self.all() {
+            database.forget_log().await?;
+        }
+        *self.floor.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        // The floor first: without it, whatever is left of the log would be applied again to files that do
+        // not recognise it, so the log goes before the membership that would lead to it.
+        std::fs::remove_dir_all(self.directory.log())
+            .map_err(|error| Error::new(state::IO_ERROR, format!("could not delete the log: {error}")))?;
+        self.directory.forget_fact(FLOOR)?;
+        self.directory.forget_fact("membership")
+    }
+
+    /// No session is served until other files have taken the place of these.
+    pub fn leave_service(&self) {
+        for database in self.all() {
+            database.mark_replaced();
+        }
+    }
+
     /// Before the process ends.
     pub async fn close(&self) -> Result<()> {
-        let names = self.names.borrow().clone();
-        for database in std::iter::once(&self.system).chain(names.values()) {
+        for database in self.all() {
             database.close().await?;
         }
         Ok(())
@@ -291,7 +360,7 @@ fn kept_floor(directory: &DataDirectory) -> Result<Option<LogId>> {
 }
 
 /// The list of databases as the system file has it.
-fn read_list(mut reader: Reader) -> Result<BTreeMap<String, Oid>> {
+pub(super) fn read_list(mut reader: Reader) -> Result<BTreeMap<String, Oid>> {
     let rows = reader.query("SELECT \"name\", \"oid\" FROM \"quorate.database\"")?;
     let pairs = rows.into_iter().filter_map(|row| match &row[..] {
         [Datum::Text(name), Datum::Integer(oid)] => Some((name.clone(), *oid as Oid)),

@@ -1,20 +1,24 @@
 //! The data directory: which process has it, and where things are in it.
 //!
 //! ```text
-//! FORMAT          the directory's format
-//! LOCK            locked by the process that uses it, whose number it holds
-//! system.db       the list of databases
-//! databases/N.db  a database, by its oid
-//! node/           facts of this node alone, a file each
-//! log/            the raft log
-//! temporary/      large results and transactions in progress; emptied at every start
+//! FORMAT               the directory's format
+//! LOCK                 locked by the process that uses it, whose number it holds
+//! databases/system.db  the list of databases
+//! databases/N.db       a database, by its oid
+//! databases-G/         the same, after the files were replaced by another node's for the G-th time
+//! node/                facts of this node alone, a file each
+//! log/                 the raft log
+//! incoming/            another node's files on their way
+//! temporary/           large results and transactions in progress, copies for others; emptied at every start
 //! ```
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::FORMAT_VERSION;
+use super::databases::SYSTEM;
 use crate::bail;
 use crate::error::{Error, Result, state};
 use crate::types::Oid;
@@ -24,7 +28,12 @@ use crate::types::Oid;
 pub struct DataDirectory {
     path: PathBuf,
     _lock: File,
+    /// How often the files were replaced.
+    generation: AtomicU64,
 }
+
+/// The fact that says how often the files were replaced.
+const GENERATION: &str = "generation";
 
 fn failed(what: &str, path: &Path, error: &io::Error) -> Error {
     let sqlstate = match error.kind() {
@@ -40,11 +49,22 @@ impl DataDirectory {
         std::fs::create_dir_all(path).map_err(|error| failed("create the data directory", path, &error))?;
         let lock = lock(path)?;
         check_format(path)?;
-        for name in ["databases", "node", "log"] {
+        for name in ["node", "log"] {
             let path = path.join(name);
             std::fs::create_dir_all(&path).map_err(|error| failed("create the directory", &path, &error))?;
         }
-        let directory = DataDirectory { path: path.to_owned(), _lock: lock };
+        let directory =
+            DataDirectory { path: path.to_owned(), _lock: lock, generation: AtomicU64::default() };
+        if let Some(generation) = directory.fact(GENERATION)? {
+            let Ok(generation) = generation.parse() else {
+                bail!(DATA_CORRUPTED, "the data directory's file node/{GENERATION} is damaged");
+            };
+            directory.generation.store(generation, Ordering::Release);
+        }
+        let databases = directory.databases();
+        std::fs::create_dir_all(&databases)
+            .map_err(|error| failed("create the directory", &databases, &error))?;
+        directory.remove_others()?;
         let temporary = directory.temporary();
         if temporary.exists() {
             std::fs::remove_dir_all(&temporary)
@@ -58,14 +78,63 @@ impl DataDirectory {
         &self.path
     }
 
-    /// The system file.
-    pub fn system_file(&self) -> PathBuf {
-        self.path.join("system.db")
+    fn generation_path(&self, generation: u64) -> PathBuf {
+        match generation {
+            0 => self.path.join("databases"),
+            generation => self.path.join(format!("databases-{generation}")),
+        }
     }
 
-    /// A database's file.
+    /// Where all files are.
+    pub fn databases(&self) -> PathBuf {
+        self.generation_path(self.generation.load(Ordering::Acquire))
+    }
+
+    /// The file of a database, or the system file.
     pub fn database_file(&self, oid: Oid) -> PathBuf {
-        self.path.join("databases").join(format!("{oid}.db"))
+        self.databases().join(file_name(oid))
+    }
+
+    /// For another node's files on their way.
+    pub fn incoming(&self) -> PathBuf {
+        self.path.join("incoming")
+    }
+
+    /// Puts other files in the place of all databases' at once, durably. Who has the old ones open keeps
+    /// them; they are deleted at the next start. Blocks for the disk.
+    pub(super) fn replace_databases(&self, files: &Path) -> Result<()> {
+        let synced = |path: &Path| File::open(path).and_then(|file| file.sync_all());
+        let entries = std::fs::read_dir(files).map_err(|error| failed("read", files, &error))?;
+        for entry in entries.flatten() {
+            synced(&entry.path()).map_err(|error| failed("flush", &entry.path(), &error))?;
+        }
+        let generation = self.generation.load(Ordering::Acquire) + 1;
+        let target = self.generation_path(generation);
+        let renamed = synced(files)
+            .and_then(|()| match std::fs::remove_dir_all(&target) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                _ => Ok(()),
+            })
+            .and_then(|()| std::fs::rename(files, &target))
+            .and_then(|()| synced(&self.path));
+        renamed.map_err(|error| failed("rename", files, &error))?;
+        self.keep_fact(GENERATION, &generation.to_string())?;
+        self.generation.store(generation, Ordering::Release);
+        Ok(())
+    }
+
+    /// Deletes the files of other generations: of before a replacement, or of one that did not happen.
+    fn remove_others(&self) -> Result<()> {
+        let own = self.databases();
+        let entries = std::fs::read_dir(&self.path).map_err(|error| failed("read", &self.path, &error))?;
+        for path in entries.flatten().map(|entry| entry.path()) {
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let is_generation = name == "databases" || name.starts_with("databases-");
+            if is_generation && path != own {
+                std::fs::remove_dir_all(&path).map_err(|error| failed("delete", &path, &error))?;
+            }
+        }
+        Ok(())
     }
 
     /// The raft log.
@@ -88,10 +157,25 @@ impl DataDirectory {
         write_durably(&self.path.join("node").join(name), &format!("{value}\n"))
     }
 
+    /// Forgets a fact of this node. Blocks for the disk.
+    pub fn forget_fact(&self, name: &str) -> Result<()> {
+        let directory = self.path.join("node");
+        let removed = match std::fs::remove_file(directory.join(name)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed.and_then(|()| File::open(&directory)?.sync_all()),
+        };
+        removed.map_err(|error| failed("delete from", &directory, &error))
+    }
+
     /// For files that need not survive the process.
     pub fn temporary(&self) -> PathBuf {
         self.path.join("temporary")
     }
+}
+
+/// A file's name in its directory.
+pub(super) fn file_name(oid: Oid) -> String {
+    if oid == SYSTEM { "system.db".into() } else { format!("{oid}.db") }
 }
 
 fn lock(path: &Path) -> Result<File> {
@@ -179,6 +263,24 @@ mod tests {
         DataDirectory::open(&path).unwrap();
         std::fs::write(path.join("FORMAT"), "quorate 99\n").unwrap();
         assert!(DataDirectory::open(&path).unwrap_err().message().contains("has format 99"));
+    }
+
+    #[test]
+    fn files_are_replaced_at_once() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("data");
+        let directory = DataDirectory::open(&path).unwrap();
+        std::fs::write(directory.database_file(SYSTEM), "old").unwrap();
+        std::fs::create_dir(directory.incoming()).unwrap();
+        std::fs::write(directory.incoming().join(file_name(SYSTEM)), "new").unwrap();
+        let old = directory.database_file(SYSTEM);
+        directory.replace_databases(&directory.incoming()).unwrap();
+        let new =
+            |directory: &DataDirectory| std::fs::read_to_string(directory.database_file(SYSTEM)).unwrap();
+        assert_eq!((new(&directory).as_str(), old.exists()), ("new", true));
+        drop(directory);
+        let directory = DataDirectory::open(&path).unwrap();
+        assert_eq!((new(&directory).as_str(), old.exists()), ("new", false));
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! A log entry's bytes. Format 1: the format's number, the kind, then
 //!
 //! - data: the number of parts; each part is a file's number, the identity it was computed on, its own
-//!   identity, and the change lists of its transactions. A list that is too large for one entry is
-//!   replaced by the number of chunks that came before;
-//! - chunk: a file's number, the identity of the transaction, the chunk's place, its bytes.
+//!   identity, and the change lists of its transactions, each after the transaction's id if it has one.
+//!   A list that is too large for one entry is replaced by the number of chunks that came before;
+//! - chunk: a file's number, the identity of the transaction, the chunk's place, its bytes;
+//! - digest: a number under which every node keeps the digest of all its tables as they are here.
 
 use super::change::ChangeList;
-use super::identity::Identity;
+use super::identity::{Identity, TransactionId};
 use super::pipeline::Batch;
 use super::values::{Reader, damaged, put_bytes, put_number};
 use crate::error::Result;
@@ -15,8 +16,11 @@ use crate::types::Oid;
 const FORMAT: u8 = 1;
 const DATA: u8 = 1;
 const CHUNK: u8 = 2;
+const DIGEST: u8 = 3;
 const WHOLE: u8 = 1;
 const CHUNKED: u8 = 2;
+/// A transaction's id comes first.
+const NAMED: u8 = 3;
 
 /// Bytes of changes in one entry; larger transactions are cut into chunks of this size.
 pub(super) const ENTRY_BYTES_MAX: usize = 4 << 20;
@@ -28,6 +32,8 @@ pub(super) enum Entry<'a> {
     Data(Vec<Part<'a>>),
     /// A part of a transaction whose data entry is still to come.
     Chunk(Chunk<'a>),
+    /// A question: what is in the tables here?
+    Digest(u64),
 }
 
 /// A part of a large transaction's changes.
@@ -53,7 +59,16 @@ pub(super) struct Part<'a> {
     /// The last of these transactions.
     pub(super) identity: Identity,
     /// Their changes.
-    pub(super) transactions: Vec<Body<'a>>,
+    pub(super) transactions: Vec<Named<'a>>,
+}
+
+/// One transaction.
+#[derive(Debug)]
+pub(super) struct Named<'a> {
+    /// The id by which clients may ask for its outcome.
+    pub(super) id: Option<TransactionId>,
+    /// Its changes.
+    pub(super) body: Body<'a>,
 }
 
 /// The changes of one transaction.
@@ -76,6 +91,10 @@ pub fn encode(batches: &[Batch]) -> Result<Vec<Vec<u8>>> {
         data.extend_from_slice(&batch.identity.to_bytes());
         put_number(&mut data, batch.transactions.len() as u64);
         for sealed in &batch.transactions {
+            if let Some(id) = sealed.id {
+                data.push(NAMED);
+                data.extend_from_slice(&id.to_bytes());
+            }
             match sealed.changes.in_memory().filter(|bytes| bytes.len() <= ENTRY_BYTES_MAX) {
                 Some(bytes) => {
                     data.push(WHOLE);
@@ -116,6 +135,13 @@ fn push_chunks(
     Ok(place)
 }
 
+/// The entry that makes every node compute the digest of its tables.
+pub fn encode_digest(number: u64) -> Vec<u8> {
+    let mut entry = vec![FORMAT, DIGEST];
+    put_number(&mut entry, number);
+    entry
+}
+
 /// Reads an entry's bytes.
 pub(super) fn decode(bytes: &[u8]) -> Result<Entry<'_>> {
     let mut reader = Reader::new(bytes);
@@ -135,6 +161,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Entry<'_>> {
             place: reader.number()?,
             bytes: reader.rest(),
         })),
+        DIGEST => Ok(Entry::Digest(reader.number()?)),
         _ => Err(damaged("a log entry has an unknown kind")),
     }
 }
@@ -144,11 +171,20 @@ fn decode_part<'a>(reader: &mut Reader<'a>) -> Result<Part<'a>> {
     let base = Identity::from_bytes(reader.array()?);
     let identity = Identity::from_bytes(reader.array()?);
     let count = reader.count()?;
-    let body = |_| match reader.byte()? {
-        WHOLE => reader.bytes().map(Body::Whole),
-        CHUNKED => reader.number().map(Body::Chunked),
-        _ => Err(damaged("a transaction has an unknown kind")),
+    let transaction = |_| {
+        let mut kind = reader.byte()?;
+        let mut id = None;
+        if kind == NAMED {
+            id = Some(TransactionId::from_bytes(reader.array()?));
+            kind = reader.byte()?;
+        }
+        let body = match kind {
+            WHOLE => Body::Whole(reader.bytes()?),
+            CHUNKED => Body::Chunked(reader.number()?),
+            _ => return Err(damaged("a transaction has an unknown kind")),
+        };
+        Ok(Named { id, body })
     };
-    let transactions = (0..count).map(body).collect::<Result<_>>()?;
+    let transactions = (0..count).map(transaction).collect::<Result<_>>()?;
     Ok(Part { database, base, identity, transactions })
 }

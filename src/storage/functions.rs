@@ -357,6 +357,10 @@ impl Env for Nowhere {
         nowhere()
     }
 
+    fn commit_status(&self, _: &str) -> Result<Option<&'static str>> {
+        nowhere()
+    }
+
     fn set_setting(&self, _: &str, _: Option<&str>, _: bool) -> Result<String> {
         nowhere()
     }

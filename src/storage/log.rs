@@ -3,6 +3,7 @@
 
 use std::io::{self, Read, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -177,7 +178,10 @@ impl Types for LogTypes {
 
 /// The log. Calls block only while others are in, and never for the disk, except [`LogFile::read`] of
 /// entries that are not cached.
-pub struct LogFile(Mutex<RaftLog<LogTypes>>);
+pub struct LogFile {
+    log: Mutex<RaftLog<LogTypes>>,
+    appended_bytes: AtomicU64,
+}
 
 impl LogFile {
     /// Opens the log in a directory, creating it if it is missing. An entry that a crash cut off at the
@@ -192,11 +196,12 @@ impl LogFile {
         config.wal.flush_batch_wait = Some(Duration::ZERO);
         config.wal.truncate_incomplete_record = Some(true);
         config.log_cache_capacity = Some(CACHE_BYTES);
-        Ok(LogFile(Mutex::new(RaftLog::open(Arc::new(config))?)))
+        let log = RaftLog::open(Arc::new(config))?;
+        Ok(LogFile { log: Mutex::new(log), appended_bytes: AtomicU64::new(0) })
     }
 
     fn log(&self) -> MutexGuard<'_, RaftLog<LogTypes>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is in the log, flushed or not.
@@ -222,8 +227,11 @@ impl LogFile {
         entries: impl IntoIterator<Item = (LogId, LogPayload)>,
         on_flushed: OnFlushed,
     ) -> io::Result<()> {
+        let mut bytes = 0;
+        let counted = entries.into_iter().inspect(|(_, payload)| bytes += LogTypes::payload_size(payload));
         let mut log = self.log();
-        log.append(entries)?;
+        log.append(counted)?;
+        self.appended_bytes.fetch_add(bytes, Ordering::Relaxed);
         log.flush(true, Some(on_flushed))
     }
 
@@ -254,6 +262,11 @@ impl LogFile {
         let mut log = self.log();
         log.purge(upto)?;
         log.flush(true, Some(on_flushed))
+    }
+
+    /// Bytes of entries appended since the start.
+    pub fn appended_bytes(&self) -> u64 {
+        self.appended_bytes.load(Ordering::Relaxed)
     }
 
     /// The log's size on disk.

@@ -29,6 +29,7 @@ const OWN_TABLES: &[&str] = &[
     "CREATE TABLE \"quorate.counter\" (\"next_oid\" INTEGER NOT NULL) STRICT",
     "CREATE TABLE \"quorate.sequence\" (\"oid\" INTEGER PRIMARY KEY, \"last_value\" INTEGER NOT NULL, \
      \"is_called\" INTEGER NOT NULL) STRICT",
+    "CREATE TABLE \"quorate.outcome\" (\"id\" BLOB PRIMARY KEY) STRICT, WITHOUT ROWID",
 ];
 
 /// Tables of ours in the system file.

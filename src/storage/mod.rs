@@ -17,8 +17,10 @@ mod apply;
 mod capture;
 mod change;
 mod checkpoint;
+mod copies;
 mod database;
 mod databases;
+mod digest;
 mod directory;
 mod entry;
 mod execution;
@@ -28,6 +30,7 @@ mod guard;
 mod identity;
 mod log;
 mod meta;
+mod outcome;
 mod pipeline;
 mod reader;
 #[cfg(test)]
@@ -40,14 +43,17 @@ mod values;
 mod writer;
 
 pub use change::{Change, ChangeList, Mark};
+pub use copies::{CopiedFile, CopiedFiles, copied_file_name};
 pub use database::{Applied, Database, WritePermit};
 pub use databases::{Databases, FIRST_DATABASE, Names};
+pub use digest::{Digest, TableDigest, compare};
 pub use directory::DataDirectory;
-pub use entry::encode;
+pub use entry::{encode, encode_digest};
 pub use execution::{CancelToken, Execution, MemoryRelations};
 pub use failure::{Failure, Violation, ViolationKind};
-pub use identity::Identity;
+pub use identity::{Identity, TransactionId};
 pub use log::{LogFile, LogId, LogPayload, LogState, OnFlushed, StoredVote};
+pub use outcome::OUTCOME_KEPT_US;
 pub use pipeline::{Batch, CommitOutcome, Sealed};
 pub use reader::{Cursor, Fill, Reader};
 #[cfg(test)]
@@ -57,4 +63,4 @@ pub use spool::{SpillDirectory, Spool};
 pub use writer::{Changed, Statement, Writer};
 
 /// The format of data directories and files that this program writes.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;

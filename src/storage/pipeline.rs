@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use super::change::ChangeList;
 use super::entry::ENTRY_BYTES_MAX;
-use super::identity::Identity;
+use super::identity::{Identity, TransactionId};
 use super::log::LogId;
 use super::meta::Meta;
 use crate::catalog::Catalog;
@@ -28,6 +28,8 @@ pub struct Sealed {
     pub base: Identity,
     /// Its own identity.
     pub identity: Identity,
+    /// The id by which clients may ask for its outcome.
+    pub id: Option<TransactionId>,
     /// What it changed.
     pub changes: ChangeList,
     /// The catalog after it, if it changed that.
@@ -69,12 +71,21 @@ pub(super) struct Pipeline {
     /// The last entry applied, and the last transaction.
     applied: Meta,
     ready: VecDeque<Pending>,
-    in_flight: VecDeque<Pending>,
+    /// With the term in which each was proposed.
+    in_flight: VecDeque<(u64, Pending)>,
+    /// Those with an id that are not in the file yet, whether applied or not.
+    named: VecDeque<(Identity, TransactionId)>,
 }
 
 impl Pipeline {
     pub(super) fn new(applied: Meta, first: Identity) -> Pipeline {
-        Pipeline { tip: first, applied, ready: VecDeque::new(), in_flight: VecDeque::new() }
+        Pipeline {
+            tip: first,
+            applied,
+            ready: VecDeque::new(),
+            in_flight: VecDeque::new(),
+            named: VecDeque::new(),
+        }
     }
 
     /// What is applied.
@@ -84,17 +95,22 @@ impl Pipeline {
 
     /// The base and the identity of the next transaction to be sealed.
     pub(super) fn next(&self) -> (Identity, Identity) {
-        let base = match self.ready.back().or(self.in_flight.back()) {
+        let base = match self.last() {
             Some(pending) => pending.sealed.identity,
             None => self.applied.identity,
         };
         (base, self.tip.next())
     }
 
+    fn last(&self) -> Option<&Pending> {
+        self.ready.back().or(self.in_flight.back().map(|(_, pending)| pending))
+    }
+
     /// Takes a sealed transaction, to be proposed.
     pub(super) fn push(&mut self, sealed: Arc<Sealed>) -> oneshot::Receiver<CommitOutcome> {
         let (sender, receiver) = oneshot::channel();
         self.tip = sealed.identity;
+        self.named.extend(sealed.id.map(|id| (sealed.identity, id)));
         self.ready.push_back(Pending { sealed, waiting: vec![sender] });
         receiver
     }
@@ -102,14 +118,15 @@ impl Pipeline {
     /// For a transaction without changes, which saw what is not applied yet: waits for that. `None` if
     /// there is nothing to wait for.
     pub(super) fn wait(&mut self) -> Option<oneshot::Receiver<CommitOutcome>> {
-        let last = self.ready.back_mut().or(self.in_flight.back_mut())?;
+        let in_flight = self.in_flight.back_mut().map(|(_, pending)| pending);
+        let last = self.ready.back_mut().or(in_flight)?;
         let (sender, receiver) = oneshot::channel();
         last.waiting.push(sender);
         Some(receiver)
     }
 
-    /// Takes what can go into one entry.
-    pub(super) fn take_ready(&mut self, database: Oid) -> Option<Batch> {
+    /// Takes what can go into one entry of a term.
+    pub(super) fn take_ready(&mut self, database: Oid, term: u64) -> Option<Batch> {
         let base = self.ready.front()?.sealed.base;
         let mut transactions: Vec<Arc<Sealed>> = Vec::new();
         let mut bytes = 0;
@@ -120,7 +137,7 @@ impl Pipeline {
                 break;
             }
             transactions.push(pending.sealed.clone());
-            self.in_flight.extend(self.ready.pop_front());
+            self.in_flight.extend(self.ready.pop_front().map(|pending| (term, pending)));
         }
         let identity = transactions.last()?.identity;
         Some(Batch { database, base, identity, transactions })
@@ -128,7 +145,7 @@ impl Pipeline {
 
     /// Whether this transaction was proposed by this process and is not yet decided.
     pub(super) fn is_in_flight(&self, identity: Identity) -> bool {
-        self.in_flight.iter().any(|pending| pending.sealed.identity == identity)
+        self.in_flight.iter().any(|(_, pending)| pending.sealed.identity == identity)
     }
 
     /// The entry with these transactions of ours was applied.
@@ -137,18 +154,43 @@ impl Pipeline {
         self.answer_until(identity, &Ok(log_id));
     }
 
-    /// The entry with these transactions of ours was refused or never written.
-    pub(super) fn refuse(&mut self, identity: Identity, error: &Error) {
-        self.answer_until(identity, &Err(error.clone()));
+    /// The base of the first transaction proposed before a term. It and all after it can be in no entry
+    /// any more once an entry of that term is applied: entries come in the order of their terms.
+    pub(super) fn first_before(&self, term: u64) -> Option<Identity> {
+        let (_, pending) = self.in_flight.iter().find(|(proposed, _)| *proposed < term)?;
+        Some(pending.sealed.base)
+    }
+
+    /// The transactions that were computed on a state, one upon the other, are in no entry.
+    pub(super) fn refuse_from(&mut self, base: Identity, error: &Error) {
+        let place = self.in_flight.iter().position(|(_, pending)| pending.sealed.base == base);
+        let refused = self.in_flight.split_off(place.unwrap_or(self.in_flight.len()));
+        for (_, pending) in refused {
+            self.named.retain(|(identity, _)| *identity != pending.sealed.identity);
+            pending.answer(&Err(error.clone()));
+        }
+        self.fail_ready(error);
     }
 
     fn answer_until(&mut self, identity: Identity, outcome: &CommitOutcome) {
-        while let Some(pending) = self.in_flight.pop_front() {
+        while let Some((_, pending)) = self.in_flight.pop_front() {
             let is_last = pending.sealed.identity == identity;
             pending.answer(outcome);
             if is_last {
                 break;
             }
+        }
+    }
+
+    /// Whether a transaction is sealed and not in the file yet.
+    pub(super) fn has(&self, id: TransactionId) -> bool {
+        self.named.iter().any(|(_, named)| *named == id)
+    }
+
+    /// What was applied up to a transaction is in the file.
+    pub(super) fn settled(&mut self, identity: Identity) {
+        if identity.incarnation == self.tip.incarnation {
+            self.named.retain(|(named, _)| named.sequence > identity.sequence);
         }
     }
 
@@ -165,13 +207,14 @@ impl Pipeline {
     /// What was not proposed yet never will be.
     pub(super) fn fail_ready(&mut self, error: &Error) {
         for pending in self.ready.drain(..) {
+            self.named.retain(|(identity, _)| *identity != pending.sealed.identity);
             pending.answer(&Err(error.clone()));
         }
     }
 
     /// Everything under way has an unknown end: the log has stopped.
     pub(super) fn fail_in_flight(&mut self, error: &Error) {
-        for pending in self.in_flight.drain(..) {
+        for (_, pending) in self.in_flight.drain(..) {
             pending.answer(&Err(error.clone()));
         }
     }

@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::execution::{Execution, enter};
 use super::failure::Failure;
-use super::identity::Identity;
+use super::identity::{Identity, TransactionId};
 use super::meta::{self, Meta};
+use super::outcome;
 use super::sqlite::{Access, Connection, Statement};
 use crate::catalog::Catalog;
 use crate::error::Result;
@@ -143,9 +144,23 @@ impl Reader {
         Ok(cursor)
     }
 
+    /// Whether a transaction with an id is in the snapshot.
+    pub fn has_committed(&mut self, id: TransactionId) -> Result<bool> {
+        outcome::is_noted(self.connection(), id)
+    }
+
     /// All rows of a query of this module's own.
     pub(super) fn query(&mut self, sql: &str) -> Result<Vec<Vec<Datum>>> {
         self.connection().query(sql, &[]).map_err(Failure::into_error)
+    }
+
+    /// Gives all rows of a query of this module's own to a sink.
+    pub(super) fn feed(&mut self, sql: &str, sink: &mut dyn RowSink) -> Result<()> {
+        let connection = self.connection();
+        let mut statement = connection.take(&sql.into()).map_err(Failure::into_error)?;
+        let outcome = pump(connection, &mut statement, sink);
+        connection.put_back(statement);
+        outcome.map(|_| ()).map_err(Failure::into_error)
     }
 
     /// All rows of a query, for tests.

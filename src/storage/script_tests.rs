@@ -117,7 +117,7 @@ impl Node {
     async fn dump(&self) -> String {
         let mut reader = self.database().reader().await.unwrap();
         let tables = reader
-            .query("SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'quorate.meta' ORDER BY name")
+            .query("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('quorate.meta', 'quorate.outcome') ORDER BY name")
             .unwrap();
         let mut text = String::new();
         for row in tables {
@@ -204,6 +204,7 @@ fn copy_directory(from: &Path, to: &Path) -> std::io::Result<()> {
 
 fn describe(entry: &[u8]) -> String {
     match decode(entry).unwrap() {
+        Entry::Digest(number) => format!("digest {number}"),
         Entry::Chunk(chunk) => format!("chunk {} of {} bytes", chunk.place, chunk.bytes.len()),
         Entry::Data(parts) => {
             let counts: Vec<String> = parts
@@ -274,9 +275,9 @@ impl Runner for Script {
                 }
                 "commit" => {
                     node.commit_count += 1;
-                    let sealed = database.seal().await;
+                    let sealed = database.seal(None).await;
                     node.permit = None;
-                    return match sealed? {
+                    return match sealed?.1 {
                         Some(receiver) => {
                             node.commits.push((node.commit_count, receiver));
                             Ok(format!("commit {} waits", node.commit_count))
@@ -286,14 +287,14 @@ impl Runner for Script {
                 }
                 "propose" => {
                     let mut text = String::new();
-                    for entry in encode(&node.databases.take_ready())? {
+                    for entry in encode(&node.databases.take_ready(1))? {
                         log.push(entry);
                         writeln!(text, "entry {}: {}", log.len(), describe(&log[log.len() - 1]))?;
                     }
                     return Ok(text);
                 }
                 "lose" => {
-                    let mut entries = encode(&node.databases.take_ready())?;
+                    let mut entries = encode(&node.databases.take_ready(1))?;
                     entries.pop();
                     log.append(&mut entries);
                     return Ok(format!("entries up to {}, not the last one", log.len()));
@@ -355,9 +356,9 @@ async fn a_reader_sees_what_is_applied_while_the_background_settles_it() {
         })
         .await
         .unwrap();
-        let committed = database.seal().await.unwrap().unwrap();
+        let committed = database.seal(None).await.unwrap().1.unwrap();
         drop(permit);
-        let entry = encode(&node.databases.take_ready()).unwrap().remove(0);
+        let entry = encode(&node.databases.take_ready(1)).unwrap().remove(0);
         node.databases.apply(LogId { term: 1, node: 1, index }, &entry).await.unwrap();
         committed.await.unwrap().unwrap();
         assert_eq!(database.reader().await.unwrap().index(), index);

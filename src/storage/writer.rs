@@ -18,8 +18,9 @@ use super::capture::Capture;
 use super::change::{Change, ChangeList, Mark};
 use super::execution::{Execution, enter};
 use super::failure::Failure;
-use super::identity::Identity;
+use super::identity::{Identity, TransactionId};
 use super::meta::{self, Meta};
+use super::outcome;
 use super::pipeline::Sealed;
 use super::reader::pump;
 use super::sequences::Sequences;
@@ -324,7 +325,12 @@ impl Writer {
 
     /// Completes the open transaction's changes, or gives `None` if there are none. The transaction stays
     /// in SQLite's, sealed, until the log has it.
-    pub(super) fn seal(&mut self, base: Identity, identity: Identity) -> Result<Option<Arc<Sealed>>> {
+    pub(super) fn seal(
+        &mut self,
+        base: Identity,
+        identity: Identity,
+        id: Option<TransactionId>,
+    ) -> Result<Option<Arc<Sealed>>> {
         self.check()?;
         let stored = {
             let mut sequences = self.sequences.lock().unwrap_or_else(PoisonError::into_inner);
@@ -343,7 +349,7 @@ impl Writer {
         }
         let changed_catalog = !Arc::ptr_eq(&open.catalog_before, &self.catalog);
         let catalog = changed_catalog.then(|| self.catalog.clone());
-        let sealed = Arc::new(Sealed { base, identity, changes, catalog });
+        let sealed = Arc::new(Sealed { base, identity, id, changes, catalog });
         self.sealed.push_back(sealed.clone());
         Ok(Some(sealed))
     }
@@ -379,6 +385,9 @@ impl Writer {
             self.roll_back_to_depth(count)?;
         }
         meta::write(&mut self.connection, applied)?;
+        for sealed in self.sealed.iter().take(count) {
+            outcome::note(&mut self.connection, sealed.id)?;
+        }
         self.commit(count)?;
         self.settled = applied;
         telemetry::metrics::SETTLES.increment();
@@ -448,25 +457,28 @@ impl Writer {
         self.capture.with_list(|list| applier.apply(connection, list, from, to))
     }
 
-    /// Throws away what is not in the log: another node's changes come first. The open transaction, if
-    /// any, can only be rolled back.
-    pub(super) fn abandon(&mut self, applied: Meta, error: &Error) -> Result<()> {
+    /// Throws away what can be in no entry: all that was computed on a state. The open transaction, if any,
+    /// was too, and can only be rolled back.
+    pub(super) fn abandon_from(&mut self, base: Identity, applied: Meta, error: &Error) -> Result<()> {
         if let Some(open) = &mut self.open {
             open.doomed = Some(error.clone());
+            open.savepoints.clear();
             self.capture.take();
             self.capture.remove(&self.connection);
         }
-        let position = self.sealed.iter().position(|sealed| sealed.identity == applied.identity);
-        self.sealed.truncate(position.map_or(0, |position| position + 1));
-        if let Some(open) = &mut self.open {
-            open.savepoints.clear();
+        if let Some(place) = self.sealed.iter().position(|sealed| sealed.base == base) {
+            self.sealed.truncate(place);
         }
+        // Without the abandoned ones, SQLite's transaction must be made again.
+        self.lost = true;
         self.settle(applied)?;
-        if !self.connection.is_autocommit() {
-            self.connection.run(&"ROLLBACK".into(), &[]).map_err(Failure::into_error)?;
-        }
-        self.lost = self.open.is_some();
         self.stale_sequences = true;
+        if !self.sealed.is_empty() {
+            self.rebuild().map_err(Failure::into_error)?;
+        } else if !self.connection.is_autocommit() {
+            self.connection.run(&"ROLLBACK".into(), &[]).map_err(Failure::into_error)?;
+            self.lost = self.open.is_some();
+        }
         let catalog = Arc::new(load_catalog(&mut self.connection)?);
         self.catalog = catalog.clone();
         if let Some(open) = &mut self.open {
@@ -475,12 +487,18 @@ impl Writer {
         Ok(())
     }
 
+    /// Throws away everything that is not in the log: see [`Writer::abandon_from`].
+    pub(super) fn abandon(&mut self, applied: Meta, error: &Error) -> Result<()> {
+        self.abandon_from(applied.identity, applied, error)
+    }
+
     /// Applies transactions of others, in SQLite's transaction; [`Writer::finish_replay`] commits them.
-    pub(super) fn replay(&mut self, changes: &ChangeList) -> Result<(), Failure> {
+    pub(super) fn replay(&mut self, id: Option<TransactionId>, changes: &ChangeList) -> Result<(), Failure> {
         assert!(self.sealed.is_empty(), "own transactions are settled or abandoned before those of others");
         if self.connection.is_autocommit() {
             self.connection.run(&"BEGIN IMMEDIATE".into(), &[])?;
         }
+        outcome::note(&mut self.connection, id)?;
         self.applier.apply(&mut self.connection, changes, Mark::default(), changes.mark())
     }
 
@@ -498,6 +516,16 @@ impl Writer {
         *visible = self.catalog.clone();
         self.settled = applied;
         self.stale_sequences = true;
+        Ok(())
+    }
+
+    /// Says that the file holds nothing of any log.
+    pub(super) fn restart_log(&mut self, meta: Meta) -> Result<()> {
+        assert!(self.open.is_none() && self.sealed.is_empty(), "nothing is on its way");
+        self.connection.run(&"BEGIN IMMEDIATE".into(), &[]).map_err(Failure::into_error)?;
+        meta::write(&mut self.connection, meta).map_err(Failure::into_error)?;
+        self.connection.run(&"COMMIT".into(), &[]).map_err(Failure::into_error)?;
+        self.settled = meta;
         Ok(())
     }
 

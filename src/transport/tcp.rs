@@ -1,4 +1,4 @@
-//! The transport over TCP: one connection a peer, on which requests overtake each other.
+//! The real network: one connection a peer and lane, dialled when it is needed.
 
 use std::collections::HashMap;
 use std::io;
@@ -6,144 +6,98 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::io::{AsyncRead, AsyncWrite, BufReader, BufWriter, split};
+use tokio::io::{AsyncRead, AsyncWrite, split};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::Semaphore;
 
-use super::frame::{self, Frame, Kind};
-use super::{Service, Transport};
+use super::connection::{Connection, run_accepted, run_dialled};
+use super::tls::Tls;
+use super::{Destination, Lane, Own, Service, Stream, Transport, frame};
 use crate::error::{Error, Result, state};
 use crate::telemetry;
 
-/// Frames that wait to be written on one connection.
-const QUEUE_FRAMES: usize = 64;
-/// Requests of one peer that are being answered at once.
-const CONCURRENT_REQUESTS: usize = 64;
 /// Connections of peers at once.
 const PEERS_MAX: usize = 256;
 /// How long connecting and greeting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-fn broken(address: &str, error: &io::Error) -> Error {
-    Error::new(state::CONNECTION_FAILURE, format!("no answer from node {address}: {error}"))
-}
+/// A connection's bytes, encrypted or not.
+pub(super) trait Bytes: AsyncRead + AsyncWrite + Send + Unpin {}
 
-type Waiting = Arc<Mutex<HashMap<u64, oneshot::Sender<io::Result<Vec<u8>>>>>>;
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Bytes for T {}
 
-/// A connection to a peer.
-#[derive(Clone)]
-struct Peer {
-    outgoing: mpsc::Sender<Frame>,
-    waiting: Waiting,
+fn broken(to: &Destination, error: &io::Error) -> Error {
+    let node = to.node.map_or_else(|| "the node".to_owned(), |node| format!("node {node}"));
+    Error::new(state::CONNECTION_FAILURE, format!("no answer from {node} at {}: {error}", to.address))
 }
 
 /// Requests over TCP.
-#[derive(Default)]
 pub struct Tcp {
-    peers: Mutex<HashMap<String, Peer>>,
-    next: std::sync::atomic::AtomicU64,
+    own: Arc<Own>,
+    tls: Option<Arc<Tls>>,
+    connections: Mutex<HashMap<(Destination, Lane), Arc<Connection>>>,
 }
 
 impl Tcp {
-    fn known(&self, address: &str) -> Option<Peer> {
-        let peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
-        peers.get(address).filter(|peer| !peer.outgoing.is_closed()).cloned()
+    /// Dials as a node, with or without encryption.
+    pub fn new(own: Arc<Own>, tls: Option<Arc<Tls>>) -> Tcp {
+        Tcp { own, tls, connections: Mutex::new(HashMap::new()) }
     }
 
-    async fn peer(&self, address: &str) -> io::Result<Peer> {
-        if let Some(peer) = self.known(address) {
-            return Ok(peer);
+    /// Greets everyone anew: this node's cluster has changed.
+    pub fn forget(&self) {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    fn known(&self, key: &(Destination, Lane)) -> Option<Arc<Connection>> {
+        let connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        connections.get(key).filter(|connection| connection.is_open()).cloned()
+    }
+
+    async fn connection(&self, to: &Destination, lane: Lane) -> io::Result<Arc<Connection>> {
+        let key = (to.clone(), lane);
+        if let Some(connection) = self.known(&key) {
+            return Ok(connection);
         }
-        let connecting = async {
-            let mut stream = TcpStream::connect(address).await?;
-            stream.set_nodelay(true)?;
-            frame::greet(&mut stream).await?;
-            io::Result::Ok(stream)
-        };
-        let stream = tokio::time::timeout(CONNECT_TIMEOUT, connecting)
+        let mut stream = tokio::time::timeout(CONNECT_TIMEOUT, self.dial(&to.address))
             .await
             .map_err(|_| io::ErrorKind::TimedOut)??;
-        let peer = start(stream);
-        self.peers.lock().unwrap_or_else(PoisonError::into_inner).insert(address.to_owned(), peer.clone());
-        Ok(peer)
+        let greeting = frame::greet(&mut stream, self.own.peer(), lane, to.node);
+        tokio::time::timeout(CONNECT_TIMEOUT, greeting).await.map_err(|_| io::ErrorKind::TimedOut)??;
+        let (connection, queues) = Connection::new();
+        let (reading, writing) = split(stream);
+        tokio::spawn(run_dialled(reading, writing, connection.clone(), queues));
+        let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        connections.retain(|_, connection| connection.is_open());
+        connections.insert(key, connection.clone());
+        Ok(connection)
     }
 
-    async fn try_call(&self, address: &str, request: Vec<u8>) -> io::Result<Vec<u8>> {
-        let peer = self.peer(address).await?;
-        let number = self.next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let (sender, receiver) = oneshot::channel();
-        peer.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(number, sender);
-        let forget = Forget { waiting: &peer.waiting, number };
-        let frame = Frame { kind: Kind::Request, number, content: request };
-        peer.outgoing.send(frame).await.map_err(|_| io::ErrorKind::ConnectionReset)?;
-        let answer = receiver.await.map_err(|_| io::ErrorKind::ConnectionReset)?;
-        drop(forget);
-        answer
-    }
-}
-
-/// Takes a request off the list when nobody waits for it any more.
-struct Forget<'a> {
-    waiting: &'a Waiting,
-    number: u64,
-}
-
-impl Drop for Forget<'_> {
-    fn drop(&mut self) {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.number);
+    async fn dial(&self, address: &str) -> io::Result<Box<dyn Bytes>> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        match &self.tls {
+            Some(tls) => tls.connect(address, stream).await,
+            None => Ok(Box::new(stream)),
+        }
     }
 }
 
 #[async_trait]
 impl Transport for Tcp {
-    async fn call(&self, address: &str, request: Vec<u8>) -> Result<Vec<u8>> {
-        self.try_call(address, request).await.map_err(|error| broken(address, &error))
+    async fn call(&self, to: &Destination, lane: Lane, request: Vec<u8>) -> Result<Vec<u8>> {
+        let call = async { self.connection(to, lane).await?.call(request).await };
+        call.await.map_err(|error| broken(to, &error))
     }
-}
 
-/// Starts the two tasks of a connection to a peer.
-fn start(stream: TcpStream) -> Peer {
-    let (reading, writing) = split(stream);
-    let (outgoing, frames) = mpsc::channel(QUEUE_FRAMES);
-    let waiting = Waiting::default();
-    let answers = waiting.clone();
-    tokio::spawn(async move {
-        // Whichever ends first ends the other: the connection is of no use without both.
-        tokio::select! {
-            _ = write_frames(writing, frames) => {}
-            _ = read_answers(reading, &answers) => {}
-        }
-        answers.lock().unwrap_or_else(PoisonError::into_inner).clear();
-    });
-    Peer { outgoing, waiting }
-}
-
-async fn write_frames(stream: impl AsyncWrite + Unpin, mut frames: mpsc::Receiver<Frame>) -> io::Result<()> {
-    let mut stream = BufWriter::new(stream);
-    while let Some(frame) = frames.recv().await {
-        frame::write(&mut stream, &frame).await?;
+    async fn open(&self, to: &Destination, first: Vec<u8>) -> Result<Stream> {
+        let open = async { self.connection(to, Lane::Bulk).await?.open(first).await };
+        open.await.map_err(|error| broken(to, &error))
     }
-    Ok(())
-}
-
-async fn read_answers(stream: impl AsyncRead + Unpin, waiting: &Waiting) -> io::Result<()> {
-    let mut stream = BufReader::new(stream);
-    while let Some(frame) = frame::read(&mut stream).await? {
-        let answer = match frame.kind {
-            Kind::Answer => Ok(frame.content),
-            Kind::Failure => Err(io::Error::other(String::from_utf8_lossy(&frame.content).into_owned())),
-            Kind::Request => return Err(io::ErrorKind::InvalidData.into()),
-        };
-        let sender = waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&frame.number);
-        if let Some(sender) = sender {
-            let _ = sender.send(answer);
-        }
-    }
-    Ok(())
 }
 
 /// Answers the requests of peers until the task is stopped. A peer that sends nonsense is cut off.
-pub async fn serve(listener: TcpListener, service: Arc<dyn Service>) {
+pub async fn serve(listener: TcpListener, own: Arc<Own>, tls: Option<Arc<Tls>>, service: Arc<dyn Service>) {
     let peers = Arc::new(Semaphore::new(PEERS_MAX));
     loop {
         let Ok(permit) = peers.clone().acquire_owned().await else { return };
@@ -155,65 +109,51 @@ pub async fn serve(listener: TcpListener, service: Arc<dyn Service>) {
                 continue;
             }
         };
-        let service = service.clone();
+        let (service, own, tls) = (service.clone(), own.clone(), tls.clone());
         tokio::spawn(async move {
-            if let Err(error) = answer_peer(stream, service).await {
-                telemetry::warn!("connection of node {address} ended: {error}");
+            if let Err(error) = answer_peer(stream, &own, tls.as_deref(), service).await
+                && error.kind() != io::ErrorKind::ConnectionReset
+            {
+                telemetry::warn!("the connection of a node from {address} ended: {error}");
             }
             drop(permit);
         });
     }
 }
 
-async fn answer_peer(mut stream: TcpStream, service: Arc<dyn Service>) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    tokio::time::timeout(CONNECT_TIMEOUT, frame::greet(&mut stream))
-        .await
-        .map_err(|_| io::ErrorKind::TimedOut)??;
-    let (reading, writing) = split(stream);
-    let (outgoing, frames) = mpsc::channel(QUEUE_FRAMES);
-    tokio::select! {
-        outcome = write_frames(writing, frames) => outcome,
-        outcome = read_requests(reading, service, outgoing) => outcome,
-    }
-}
-
-async fn read_requests(
-    stream: impl AsyncRead + Unpin,
+async fn answer_peer(
+    stream: TcpStream,
+    own: &Own,
+    tls: Option<&Tls>,
     service: Arc<dyn Service>,
-    outgoing: mpsc::Sender<Frame>,
 ) -> io::Result<()> {
-    let mut stream = BufReader::new(stream);
-    let running = Arc::new(Semaphore::new(CONCURRENT_REQUESTS));
-    while let Some(frame) = frame::read(&mut stream).await? {
-        if frame.kind != Kind::Request {
-            return Err(io::ErrorKind::InvalidData.into());
-        }
-        let Ok(permit) = running.clone().acquire_owned().await else { return Ok(()) };
-        let (service, outgoing) = (service.clone(), outgoing.clone());
-        tokio::spawn(async move {
-            let (kind, content) = match service.answer(frame.content).await {
-                Ok(content) => (Kind::Answer, content),
-                Err(error) => (Kind::Failure, error.to_string().into_bytes()),
-            };
-            let _ = outgoing.send(Frame { kind, number: frame.number, content }).await;
-            drop(permit);
-        });
-    }
-    Ok(())
+    stream.set_nodelay(true)?;
+    let greeting = async {
+        let mut stream: Box<dyn Bytes> = match tls {
+            Some(tls) => tls.accept(stream).await?,
+            None => Box::new(stream),
+        };
+        let peer = frame::welcome(&mut stream, own.peer()).await?;
+        io::Result::Ok((stream, peer))
+    };
+    let (stream, peer) =
+        tokio::time::timeout(CONNECT_TIMEOUT, greeting).await.map_err(|_| io::ErrorKind::TimedOut)??;
+    let (reading, writing) = split(stream);
+    run_accepted(reading, writing, peer, service).await
 }
 
 #[cfg(test)]
 mod tests {
     use tokio::io::AsyncWriteExt;
 
+    use super::super::{Certificates, Peer};
     use super::*;
 
     struct Echo;
 
     #[async_trait]
     impl Service for Echo {
-        async fn answer(&self, request: Vec<u8>) -> Result<Vec<u8>> {
+        async fn answer(&self, _: Peer, request: Vec<u8>) -> Result<Vec<u8>> {
             match request.as_slice() {
                 b"fail" => Err(Error::internal("as asked")),
                 b"slow" => {
@@ -223,38 +163,135 @@ mod tests {
                 _ => Ok(request),
             }
         }
+
+        async fn accept(&self, _: Peer, first: Vec<u8>, mut stream: Stream) {
+            if first == b"drop" {
+                return;
+            }
+            while let Ok(Some(message)) = stream.receiver.next().await {
+                if first == b"lazy" {
+                    tokio::time::sleep(Duration::from_secs(3600)).await;
+                }
+                if stream.sender.send(&message).await.is_err() {
+                    return;
+                }
+            }
+            stream.sender.end().await;
+        }
     }
 
-    async fn echo() -> String {
+    async fn echo(tls: Option<Arc<Tls>>) -> Destination {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        tokio::spawn(serve(listener, Arc::new(Echo)));
-        address
+        tokio::spawn(serve(listener, Own::new(2, 7), tls, Arc::new(Echo)));
+        Destination::node(2, address)
+    }
+
+    fn tcp() -> Arc<Tcp> {
+        Arc::new(Tcp::new(Own::new(1, 7), None))
     }
 
     #[tokio::test]
     async fn answers_find_their_requests_and_overtake_slow_ones() {
-        let address = echo().await;
-        let transport = Arc::new(Tcp::default());
+        let (to, transport) = (echo(None).await, tcp());
         let slow = tokio::spawn({
-            let (transport, address) = (transport.clone(), address.clone());
-            async move { transport.call(&address, b"slow".to_vec()).await }
+            let (transport, to) = (transport.clone(), to.clone());
+            async move { transport.call(&to, Lane::Control, b"slow".to_vec()).await }
         });
-        assert_eq!(transport.call(&address, b"quick".to_vec()).await.unwrap(), b"quick");
+        let quick = transport.call(&to, Lane::Control, b"quick".to_vec()).await;
+        assert_eq!(quick.unwrap(), b"quick");
         assert!(!slow.is_finished());
-        assert!(transport.call(&address, b"fail".to_vec()).await.unwrap_err().message().contains("as asked"));
+        let failed = transport.call(&to, Lane::Append, b"fail".to_vec()).await.unwrap_err();
+        assert!(failed.message().contains("as asked"));
         assert_eq!(slow.await.unwrap().unwrap(), b"slow");
     }
 
     #[tokio::test]
     async fn nonsense_is_cut_off_and_others_notice_nothing() {
-        let address = echo().await;
-        let transport = Tcp::default();
-        for nonsense in [&b"GET / HTTP/1.0\r\n\r\n"[..], b"QRTE\x09", b"QRTE\x01\xff\xff\xff\xff", b"QR"] {
-            let mut stream = TcpStream::connect(&address).await.unwrap();
-            stream.write_all(nonsense).await.unwrap();
+        let (to, transport) = (echo(None).await, tcp());
+        let greeting = b"QRTE\x01\x01\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x07\0\0\0\0\0\0\0\0";
+        let then = |bytes: &[u8]| [greeting, bytes].concat();
+        for nonsense in [
+            b"GET / HTTP/1.0\r\n\r\n".to_vec(),
+            b"QRTE\x09\x09".to_vec(),
+            b"QR".to_vec(),
+            then(b"\xff\xff\xff\xff"),
+            then(b"\0\0\0\x09\0\0\0\0\x63\0\0\0\0\0\0\0\0"),
+        ] {
+            let mut stream = TcpStream::connect(&to.address).await.unwrap();
+            stream.write_all(&nonsense).await.unwrap();
         }
-        assert_eq!(transport.call(&address, b"still there".to_vec()).await.unwrap(), b"still there");
-        assert!(transport.call("127.0.0.1:1", b"nobody".to_vec()).await.is_err());
+        let answer = transport.call(&to, Lane::Control, b"still there".to_vec()).await;
+        assert_eq!(answer.unwrap(), b"still there");
+        let nobody = Destination::anyone("127.0.0.1:1");
+        assert!(transport.call(&nobody, Lane::Control, b"nobody".to_vec()).await.is_err());
+        let wrong = Destination::node(3, to.address);
+        let error = transport.call(&wrong, Lane::Control, b"x".to_vec()).await.unwrap_err();
+        assert!(error.message().contains("this is node 2, not node 3"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn streams_carry_long_messages_both_ways_and_end() {
+        let (to, transport) = (echo(None).await, tcp());
+        let mut stream = transport.open(&to, Vec::new()).await.unwrap();
+        let long = vec![7; 3 * super::super::stream::WINDOW_BYTES];
+        for message in [&b""[..], b"short", &long] {
+            let (sent, back) = tokio::join!(stream.sender.send(message), stream.receiver.next());
+            sent.unwrap();
+            assert_eq!(back.unwrap().unwrap(), message);
+        }
+        stream.sender.end().await;
+        assert_eq!(stream.receiver.next().await.unwrap(), None);
+        let mut dropped = transport.open(&to, b"drop".to_vec()).await.unwrap();
+        assert!(dropped.receiver.next().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_takes_nothing_stops_its_stream_and_no_other() {
+        let (to, transport) = (echo(None).await, tcp());
+        let mut lazy = transport.open(&to, b"lazy".to_vec()).await.unwrap();
+        let flood = async {
+            loop {
+                lazy.sender.send(&[0; 60_000]).await.unwrap();
+            }
+        };
+        assert!(tokio::time::timeout(Duration::from_millis(300), flood).await.is_err());
+        let mut other = transport.open(&to, Vec::new()).await.unwrap();
+        other.sender.send(b"through").await.unwrap();
+        assert_eq!(other.receiver.next().await.unwrap().unwrap(), b"through");
+    }
+
+    #[tokio::test]
+    async fn certificates_are_asked_for_on_both_sides() {
+        let directory = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = directory.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        // An authority, and a certificate of its own making for this machine.
+        let certificates = |name: &str| {
+            let authority_key = rcgen::KeyPair::generate().unwrap();
+            let mut parameters = rcgen::CertificateParams::new(Vec::new()).unwrap();
+            parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+            let authority = parameters.self_signed(&authority_key).unwrap();
+            let issuer = rcgen::Issuer::new(parameters, authority_key);
+            let key = rcgen::KeyPair::generate().unwrap();
+            let names = vec!["127.0.0.1".to_owned()];
+            let certificate = rcgen::CertificateParams::new(names).unwrap().signed_by(&key, &issuer).unwrap();
+            Certificates {
+                authority: write(&format!("{name}-authority.pem"), &authority.pem()),
+                certificate: write(&format!("{name}.pem"), &certificate.pem()),
+                key: write(&format!("{name}.key"), &key.serialize_pem()),
+            }
+        };
+        let tls = Arc::new(Tls::load(&certificates("node")).unwrap());
+        let to = echo(Some(tls.clone())).await;
+        let transport = Tcp::new(Own::new(1, 7), Some(tls));
+        assert_eq!(transport.call(&to, Lane::Control, b"secret".to_vec()).await.unwrap(), b"secret");
+        assert!(tcp().call(&to, Lane::Control, b"plain".to_vec()).await.is_err());
+        let stranger = Arc::new(Tls::load(&certificates("stranger")).unwrap());
+        let transport = Tcp::new(Own::new(1, 7), Some(stranger));
+        assert!(transport.call(&to, Lane::Control, b"stranger".to_vec()).await.is_err());
     }
 }

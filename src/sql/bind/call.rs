@@ -46,6 +46,8 @@ impl Binder<'_> {
         match idents.as_slice() {
             [bare] => Ok(fold(bare)),
             [schema, bare] if fold(schema) == "pg_catalog" => Ok(fold(bare)),
+            // Functions of this server's own, which PostgreSQL does not have.
+            [schema, bare] if fold(schema) == "quorate" => Ok(format!("quorate_{}", fold(bare))),
             [schema, bare] => {
                 let schema = fold(schema);
                 if self.context.catalog.schema(&schema).is_none() {
