@@ -32,7 +32,7 @@ pub use copy::CopyIn;
 pub use modify::{Rows, Spooler};
 pub use transaction::{Outcomes, Patience, Refusal, SequenceValues, Surroundings, Transaction};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::sql::plan::{Binding, SqliteStatement};
 use crate::storage::Databases;
 use crate::types::{Datum, DatumRef, Oid};
@@ -67,8 +67,17 @@ impl Engine {
     }
 
     /// Connects to a database. 3D000 if there is none with the name.
-    pub fn connect(self: &Arc<Self>, name: &str) -> Result<Connection> {
-        let database = self.databases.get(name)?;
+    pub async fn connect(self: &Arc<Self>, name: &str) -> Result<Connection> {
+        let database = match self.databases.get(name) {
+            Ok(database) => database,
+            // It may have been created a moment ago, through another node.
+            Err(_) => {
+                let index =
+                    self.consensus.read_index(Freshness::Linearizable).await.map_err(Error::into_fatal)?;
+                self.consensus.wait_applied(index).await?;
+                self.databases.get(name)?
+            }
+        };
         self.count(database.oid(), 1);
         Ok(Connection::new(self.clone(), database, name.to_owned()))
     }

@@ -241,8 +241,7 @@ impl Session {
         }
         let prepared = Arc::new(Prepared::inner(outer, sql::declared_types(types)?));
         if let Statement::Plannable(..) = statement.statement {
-            let plan = self.plan_now(&prepared).await?;
-            prepared.promise(&plan);
+            self.look_ahead(&prepared).await?;
         }
         self.keep_prepared(name, prepared)?;
         Ok(Started::done("PREPARE"))

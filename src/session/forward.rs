@@ -49,7 +49,10 @@ impl Forwarded {
     /// Serves one session until its stream ends.
     pub async fn serve(&self, first: Vec<u8>, stream: Stream) {
         let Stream { sender, receiver } = stream;
-        let opened = Order::decode(&first).and_then(|order| self.open(order));
+        let opened = match Order::decode(&first) {
+            Ok(order) => self.open(order).await,
+            Err(error) => Err(error),
+        };
         let (orders, waiting) = mpsc::channel(ORDERS_MAX);
         let mut relay = Relay { sender, waiting, outbox: Vec::new(), rows: RowBatch::new() };
         let mut half = match opened {
@@ -73,12 +76,12 @@ impl Forwarded {
         half.session.close().await;
     }
 
-    fn open(&self, order: Order) -> Result<Half> {
+    async fn open(&self, order: Order) -> Result<Half> {
         let Order::Open { parameters, pid } = order else {
             bail!(PROTOCOL_VIOLATION, "a session of another node does not start with its parameters")
         };
         let place = self.sessions.enter_guest()?;
-        let session = Session::open_for((self.open)(parameters), place, Some(pid))?;
+        let session = Session::open_for((self.open)(parameters), place, Some(pid)).await?;
         Ok(Half { session, statements: HashMap::new() })
     }
 }

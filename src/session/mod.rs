@@ -132,12 +132,12 @@ fn split_options(text: &str) -> Vec<String> {
 
 impl Session {
     /// Opens a session. Fails with what the client must be told before the connection ends.
-    pub fn open(options: Options, place: Place) -> Result<Session> {
-        Session::open_for(options, place, None)
+    pub async fn open(options: Options, place: Place) -> Result<Session> {
+        Session::open_for(options, place, None).await
     }
 
     /// Opens a session, maybe for a client of another node, where it has another number.
-    fn open_for(options: Options, place: Place, backend_pid: Option<i32>) -> Result<Session> {
+    async fn open_for(options: Options, place: Place, backend_pid: Option<i32>) -> Result<Session> {
         let parameter = |name: &str| {
             options.parameters.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
         };
@@ -154,10 +154,10 @@ impl Session {
             return Err(error.into_fatal());
         }
         let database = parameter("database").filter(|name| !name.is_empty()).unwrap_or(user);
-        let connection = match options.engine.connect(database) {
+        let connection = match options.engine.connect(database).await {
             // Without a database of the user's own, the first one is meant.
             Err(_) if parameter("database").is_none_or(str::is_empty) => {
-                options.engine.connect(DEFAULT_DATABASE)?
+                options.engine.connect(DEFAULT_DATABASE).await?
             }
             connected => connected?,
         };
@@ -376,6 +376,15 @@ impl Session {
         }
     }
 
+    /// Plans a statement that is prepared, for its errors and its shape.
+    async fn look_ahead(&mut self, prepared: &Prepared) -> Result<()> {
+        if self.remote_shape(prepared).await?.is_none() {
+            let plan = self.plan_now(prepared).await?;
+            prepared.promise(&plan);
+        }
+        Ok(())
+    }
+
     /// The scope of a statement that starts now.
     async fn current_scope(&mut self) -> Result<Scope> {
         let catalog = self.catalog().await?;
@@ -465,8 +474,7 @@ impl Session {
         let prepared = Arc::new(Prepared::new(statements.pop(), declared));
         self.check_not_failed(prepared.statement())?;
         if let Some(Statement::Plannable(..)) = prepared.statement() {
-            let plan = self.plan_now(&prepared).await?;
-            prepared.promise(&plan);
+            self.look_ahead(&prepared).await?;
         }
         self.keep_prepared(name, prepared)
     }

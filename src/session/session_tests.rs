@@ -73,14 +73,14 @@ impl Node {
         Node { engine, sessions: Sessions::new(10, Arc::new(SystemRandom)), _directory: directory }
     }
 
-    fn session(&self) -> Session {
+    async fn session(&self) -> Session {
         let options = Options {
             engine: self.engine.clone(),
             clock: Arc::new(SystemClock::new()),
             random: Arc::new(SystemRandom),
             parameters: vec![("user".into(), "me".into()), ("database".into(), "postgres".into())],
         };
-        Session::open(options, self.sessions.enter().unwrap()).unwrap()
+        Session::open(options, self.sessions.enter().unwrap()).await.unwrap()
     }
 }
 
@@ -95,7 +95,7 @@ async fn run(session: &mut Session, text: &str) -> Vec<String> {
 #[tokio::test]
 async fn a_plan_is_made_again_when_the_schema_changes() {
     let node = Node::start();
-    let (mut one, mut two) = (node.session(), node.session());
+    let (mut one, mut two) = (node.session().await, node.session().await);
     run(&mut one, "CREATE TABLE t (a int); INSERT INTO t VALUES (1)").await;
     let mut notes = Notes::default();
     one.parse("s", "SELECT * FROM t", &[], &mut notes).await.unwrap();
@@ -120,7 +120,7 @@ async fn a_plan_is_made_again_when_the_schema_changes() {
 #[tokio::test]
 async fn a_full_client_is_waited_for_row_by_row() {
     let node = Node::start();
-    let mut session = node.session();
+    let mut session = node.session().await;
     let mut notes = Notes { is_slow: true, ..Notes::default() };
     session.query("SELECT g FROM generate_series(1, 5) g", &mut notes).await.unwrap();
     assert_eq!(notes.lines, ["columns g", "1", "2", "3", "4", "5", "SELECT 5"]);
@@ -130,7 +130,7 @@ async fn a_full_client_is_waited_for_row_by_row() {
 #[tokio::test]
 async fn isolation_levels_see_what_they_should() {
     let node = Node::start();
-    let (mut one, mut two) = (node.session(), node.session());
+    let (mut one, mut two) = (node.session().await, node.session().await);
     run(&mut one, "CREATE TABLE t (a int); INSERT INTO t VALUES (1)").await;
     for (level, second) in [("READ COMMITTED", "2"), ("REPEATABLE READ", "1"), ("SERIALIZABLE", "1")] {
         run(&mut two, "DELETE FROM t WHERE a > 1").await;
@@ -151,7 +151,7 @@ async fn isolation_levels_see_what_they_should() {
 #[tokio::test]
 async fn settings_go_back_with_their_transaction() {
     let node = Node::start();
-    let mut session = node.session();
+    let mut session = node.session().await;
     run(&mut session, "BEGIN; SET search_path = a; SAVEPOINT s; SET search_path = b").await;
     assert_eq!(run(&mut session, "SHOW search_path").await[1], "b");
     run(&mut session, "ROLLBACK TO s").await;
@@ -167,10 +167,10 @@ async fn settings_go_back_with_their_transaction() {
 #[tokio::test]
 async fn databases_come_and_go() {
     let node = Node::start();
-    let mut session = node.session();
+    let mut session = node.session().await;
     assert_eq!(run(&mut session, "CREATE DATABASE d").await, ["CREATE DATABASE"]);
     assert_eq!(run(&mut session, "CREATE DATABASE d").await, ["42P04 database \"d\" already exists"]);
-    let connection = node.engine.connect("d").unwrap();
+    let connection = node.engine.connect("d").await.unwrap();
     assert_eq!(
         run(&mut session, "DROP DATABASE d").await,
         ["55006 database \"d\" is being accessed by other users"]
@@ -205,7 +205,7 @@ async fn there_is_room_for_so_many_sessions() {
 #[tokio::test]
 async fn suspended_portals_give_the_rest_of_their_rows() {
     let node = Node::start();
-    let mut session = node.session();
+    let mut session = node.session().await;
     run(&mut session, "BEGIN").await;
     let mut notes = Notes::default();
     session.parse("", "SELECT g FROM generate_series(1, $1) g", &[23], &mut notes).await.unwrap();
@@ -227,7 +227,7 @@ async fn suspended_portals_give_the_rest_of_their_rows() {
 #[tokio::test]
 async fn explain_shows_what_sqlite_will_do() {
     let node = Node::start();
-    let mut session = node.session();
+    let mut session = node.session().await;
     run(&mut session, "CREATE TABLE t (a int PRIMARY KEY, b int); CREATE INDEX ON t (b)").await;
     let lines = run(&mut session, "EXPLAIN SELECT * FROM t x JOIN t y ON x.a = y.b WHERE x.b = 5").await;
     assert!(

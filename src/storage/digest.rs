@@ -137,9 +137,7 @@ fn digest_file(database: &str, mut reader: Reader) -> Vec<TableDigest> {
     };
     let schema = reader.sum_up("SELECT type, name, tbl_name, sql FROM sqlite_schema");
     let mut digests = vec![digest("(schema)", schema)];
-    let tables = match reader
-        .query("SELECT name, sql LIKE '%WITHOUT ROWID' FROM sqlite_schema WHERE type = 'table' ORDER BY name")
-    {
+    let tables = match reader.query("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name") {
         Ok(tables) => tables,
         Err(error) => {
             digests.push(digest("(tables)", Err(error)));
@@ -147,9 +145,7 @@ fn digest_file(database: &str, mut reader: Reader) -> Vec<TableDigest> {
         }
     };
     for row in tables {
-        let [DatumRef::Text(name), DatumRef::Integer(_)] = [row[0].as_ref(), row[1].as_ref()] else {
-            continue;
-        };
+        let DatumRef::Text(name) = row[0].as_ref() else { continue };
         if OWN_TABLES.contains(&name) || name.starts_with("sqlite_") {
             continue;
         }

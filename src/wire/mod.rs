@@ -110,14 +110,14 @@ pub async fn serve_stream(
     match greeting {
         Greeting::Gone => {}
         Greeting::Cancel { pid, secret } => gate.sessions.cancel(pid, secret),
-        Greeting::Session(parameters) => match open(parameters, is_local, &gate) {
+        Greeting::Session(parameters) => match open(parameters, is_local, &gate).await {
             Ok(session) => connection.run(session, gate.stop.clone()).await,
             Err(error) => connection.refuse(&error).await,
         },
     }
 }
 
-fn open(parameters: Vec<(String, String)>, is_local: bool, gate: &Gate) -> Result<Session> {
+async fn open(parameters: Vec<(String, String)>, is_local: bool, gate: &Gate) -> Result<Session> {
     if !is_local {
         let error = Error::fatal(
             state::INVALID_AUTHORIZATION_SPECIFICATION,
@@ -129,5 +129,5 @@ fn open(parameters: Vec<(String, String)>, is_local: bool, gate: &Gate) -> Resul
         return Err(Error::fatal(state::CANNOT_CONNECT_NOW, "the database system is shutting down"));
     }
     let place = gate.sessions.enter()?;
-    Session::open((gate.open)(parameters), place)
+    Session::open((gate.open)(parameters), place).await
 }

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio_postgres::{Client, NoTls};
@@ -24,9 +25,47 @@ impl Drop for Process {
     }
 }
 
-/// A port that is free now.
+/// A server that is not ready yet.
+pub struct Starting {
+    pub process: Process,
+    lines: Option<std::io::Lines<BufReader<std::process::ChildStdout>>>,
+}
+
+impl Starting {
+    pub fn new(command: &mut Command, port: u16) -> Starting {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let lines = Some(BufReader::new(child.stdout.take().unwrap()).lines());
+        Starting { process: Process { child, port }, lines }
+    }
+
+    /// Waits until it says that it is ready.
+    pub fn wait(&mut self) {
+        let mut lines = self.lines.take().expect("it is waited for once");
+        let (sender, receiver) = std::sync::mpsc::channel();
+        // All of it is read so that the pipe never fills.
+        std::thread::spawn(move || {
+            let _ = sender.send(lines.next());
+            lines.for_each(drop);
+        });
+        let first = receiver.recv_timeout(PATIENCE).expect("the server is not ready in time");
+        let first = first.expect("the server has ended at once").unwrap();
+        assert!(first.ends_with("is ready."), "{first}");
+    }
+}
+
+/// A port that is free now, and that no other test of this process is given. Not one of those that the
+/// system gives to connections by itself.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    const FIRST: u32 = 10_000;
+    const COUNT: u32 = 20_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let place = std::process::id().wrapping_mul(97).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        let port = (FIRST + place % COUNT) as u16;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// The binary with a data directory, not started yet.
@@ -57,15 +96,9 @@ impl Process {
     /// Starts a server and waits until it says that it is ready.
     pub fn start(data: &Path, options: &[&str]) -> Process {
         let port = free_port();
-        let mut command = command(data, port);
-        let mut child = command.args(options).stdout(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let process = Process { child, port };
-        let first = lines.next().expect("the server has ended at once").unwrap();
-        assert!(first.ends_with("is ready."), "{first}");
-        // The rest is read so that the pipe never fills.
-        std::thread::spawn(move || lines.for_each(drop));
-        process
+        let mut starting = Starting::new(command(data, port).args(options), port);
+        starting.wait();
+        starting.process
     }
 
     pub fn id(&self) -> u32 {

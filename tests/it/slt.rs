@@ -142,7 +142,7 @@ async fn run(target: &Target, path: &Path) -> (Vec<String>, String) {
     (wrong, script)
 }
 
-async fn run_all(target: &Target) {
+pub async fn run_all(target: &Target) {
     let mut wrong = Vec::new();
     for path in scripts("sql", "slt") {
         let (found, script) = run(target, &path).await;

@@ -6,14 +6,20 @@ use std::path::{Path, PathBuf};
 use tokio_postgres::config::Host;
 use tokio_postgres::{Client, Config, NoTls};
 
+use crate::cluster::nodes::Nodes;
 use crate::process::Process;
 
 /// The variable that names a PostgreSQL.
 const POSTGRES: &str = "QUORATE_TEST_POSTGRES";
 
 pub enum Target {
-    Quorate { process: Process, _directory: tempfile::TempDir },
+    Quorate {
+        process: Process,
+        _directory: tempfile::TempDir,
+    },
     Postgres(Box<Config>),
+    /// A node that does not lead, of a cluster of three.
+    Follower(Nodes),
 }
 
 impl Target {
@@ -44,6 +50,11 @@ impl Target {
             Target::Quorate { process, .. } => {
                 let mut config = Config::new();
                 config.host("127.0.0.1").port(process.port).user("postgres");
+                config
+            }
+            Target::Follower(nodes) => {
+                let mut config = Config::new();
+                config.host("127.0.0.1").port(nodes.nodes[nodes.follower()].port).user("postgres");
                 config
             }
             Target::Postgres(config) => (**config).clone(),

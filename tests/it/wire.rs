@@ -310,7 +310,7 @@ async fn answers(target: &Target, path: &Path, script: &str) -> Vec<String> {
     lines
 }
 
-async fn run_all(target: &Target) {
+pub async fn run_all(target: &Target) {
     let mut wrong = Vec::new();
     for path in scripts("wire", "wire") {
         let text = std::fs::read_to_string(&path).unwrap();

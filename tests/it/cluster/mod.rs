@@ -1,0 +1,5 @@
+//! Clusters of real processes.
+
+mod failing;
+pub mod nodes;
+mod serving;
