@@ -32,7 +32,7 @@ struct Arguments {
 #[derive(Subcommand, Debug)]
 enum Command {
     /// Run a node (the default).
-    Serve(ServeArguments),
+    Serve(Box<ServeArguments>),
     /// Show what a running node says about itself.
     Status(AdminArguments),
     /// Copy all databases of a running node into a directory, one SQLite file each.

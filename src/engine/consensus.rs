@@ -7,11 +7,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::Mutex;
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Stream};
 use crate::error::{Error, Result};
 use crate::raft::{Fate, RaftNode};
 use crate::storage::{Databases, LogId};
-use crate::transport::Stream;
 
 /// Ends when it is decided what became of an entry, as far as this node can tell.
 pub type Outcome = Pin<Box<dyn Future<Output = Fate> + Send>>;

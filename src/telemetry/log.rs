@@ -52,7 +52,7 @@ pub fn start_log(level: LogLevel) {
     let own_events = tracing_subscriber::filter::filter_fn(move |event| {
         level == LogLevel::Debug
             || event.target().starts_with("quorate")
-            || *event.level() <= tracing::Level::WARN
+            || *event.level() <= tracing::Level::ERROR
     });
     let layer = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)

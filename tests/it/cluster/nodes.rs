@@ -27,7 +27,8 @@ pub struct Node {
 pub struct Nodes {
     pub nodes: Vec<Node>,
     pub options: Vec<String>,
-    directory: tempfile::TempDir,
+    /// Goes away with them.
+    _directory: tempfile::TempDir,
 }
 
 impl Node {
@@ -87,12 +88,6 @@ impl Node {
         tokio::spawn(connection);
         Ok(client)
     }
-
-    /// Sends it a signal.
-    pub fn signal(&self, signal: &str) {
-        let id = self.process.as_ref().expect("the node runs").id().to_string();
-        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
-    }
 }
 
 impl Nodes {
@@ -105,14 +100,10 @@ impl Nodes {
         let directory = tempfile::tempdir().unwrap();
         let nodes = (1..=count as u64).map(|number| Node::new(directory.path(), number)).collect();
         let options = options.iter().map(|option| (*option).to_owned()).collect();
-        let mut nodes = Nodes { nodes, options, directory };
+        let mut nodes = Nodes { nodes, options, _directory: directory };
         let all: Vec<usize> = (0..count).collect();
         nodes.start_nodes(&all);
         nodes
-    }
-
-    pub fn path(&self) -> &std::path::Path {
-        self.directory.path()
     }
 
     pub fn join(&self) -> String {
