@@ -232,10 +232,14 @@ impl Cluster {
         loop {
             if let Some((leader, address)) = self.node.leader() {
                 let asked = async {
-                    if leader == self.node.id() {
-                        self.answer(question.clone()).await
-                    } else {
-                        self.ask(&Destination::node(leader, address), question).await
+                    match question {
+                        // Not by way of the rounds: this may be one.
+                        Question::Index(kind) if leader == self.node.id() => {
+                            let index = self.own_index(*kind).await?;
+                            Ok(message::encode_number(Some(index)))
+                        }
+                        question if leader == self.node.id() => self.answer(question.clone()).await,
+                        question => self.ask(&Destination::node(leader, address), question).await,
                     }
                 };
                 match tokio::time::timeout(QUESTION_TIMEOUT, asked).await {
