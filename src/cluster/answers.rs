@@ -68,7 +68,7 @@ impl Cluster {
             Question::Join { node, .. } => bail!(CONNECTION_EXCEPTION, "node {node} must ask itself"),
             Question::Promote { node } => self.node.promote(node).await.map(|()| done()),
             Question::Move { node, address } => self.node.move_member(node, &address).await.map(|()| done()),
-            Question::Remove { node } => self.remove_member(node).await.map(|()| done()),
+            Question::Remove { node } => Box::pin(self.remove_member(node)).await.map(|()| done()),
             Question::Transfer { to } => {
                 self.node.transfer(to).await.map(|leader| message::encode_number(Some(leader)))
             }

@@ -113,11 +113,9 @@ impl Cluster {
             bail!(OBJECT_NOT_IN_PREREQUISITE_STATE, "node {node} is the only voter");
         }
         if node == self.node.id() {
-            let leader = self.node.transfer(None).await?;
-            let address = status.members.iter().find(|member| member.node == leader);
-            let Some(member) = address else { return Err(super::no_leader(None)) };
-            let to = Destination::node(leader, &member.address);
-            return self.ask(&to, &Question::Remove { node }).await.map(|_| ());
+            self.node.transfer(None).await?;
+            // The new leader may need a moment until it takes changes.
+            return self.ask_leader(&Question::Remove { node }).await.map(|_| ());
         }
         self.node.remove(node).await
     }

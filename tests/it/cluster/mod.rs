@@ -1,5 +1,6 @@
 //! Clusters of real processes.
 
 mod failing;
+mod members;
 pub mod nodes;
 mod serving;
