@@ -171,7 +171,7 @@ struct ClusterArguments {
 impl ClusterArguments {
     fn config(&self) -> Result<ClusterConfig, String> {
         let &[low, high] = &self.election_timeout_ms[..] else {
-            return Err("--election-timeout-ms takes two numbers, such as 400,800".into());
+            return Err("--election-timeout-ms takes two numbers, such as 250,450".into());
         };
         let tls = match (&self.cluster_ca, &self.cluster_cert, &self.cluster_key) {
             (Some(authority), Some(certificate), Some(key)) => Some(ClusterTls {

@@ -51,7 +51,8 @@ impl Node {
         command.args(["--listen", &local(self.port), "--admin", &local(self.admin)]);
         command.args(["--cluster-listen", &local(self.cluster), "--join", join]);
         command.args(["--expect", &expect.to_string(), "--node-id", &self.number.to_string()]);
-        command.args(["--log-level", "warn"]);
+        // Many clusters share two cores here: a leader that waits for its turn is not dead.
+        command.args(["--election-timeout-ms", "1000,2000", "--log-level", "warn"]);
         command
     }
 
