@@ -126,6 +126,9 @@ pub struct RaftNode {
     freshness: Arc<Freshness>,
     rebuilder: Arc<Rebuilder>,
     state_machine: StateMachine,
+    /// The last entry in the log at the start of the only voter: committed, since nobody else decides, but
+    /// maybe not applied again yet. 0 among others.
+    own_until: u64,
 }
 
 /// The settings of openraft.
@@ -177,6 +180,7 @@ impl RaftNode {
     ) -> Result<Arc<RaftNode>> {
         let membership = state_machine::kept_membership(&databases)?;
         let is_alone = membership.membership().voter_ids().collect::<Vec<_>>() == [options.node_id];
+        let own_until = if is_alone { log.state().last.map_or(0, |id| id.index) } else { 0 };
         let copies = Copies::new(databases.clone(), random);
         let fetcher = Fetcher::new(databases.clone(), transport.clone());
         let rebuilder = Rebuilder::new(options.node_id);
@@ -204,6 +208,7 @@ impl RaftNode {
             freshness,
             rebuilder,
             state_machine,
+            own_until,
         }))
     }
 
@@ -249,9 +254,10 @@ impl RaftNode {
     pub async fn wait_to_lead(&self) -> Result<u64> {
         let term = self.leading_term().ok_or_else(not_leading)?;
         let mut applied = self.databases.applied();
-        if applied.borrow().term < term {
+        let is_ready = |applied: &LogId| applied.term >= term && applied.index >= self.own_until;
+        if !is_ready(&applied.borrow()) {
             tokio::select! {
-                _ = applied.wait_for(|applied| applied.term >= term) => {}
+                _ = applied.wait_for(is_ready) => {}
                 () = self.wait_while_leading(term) => return Err(not_leading()),
             }
         }
@@ -321,7 +327,7 @@ impl RaftNode {
     /// it may rely on its lease or is the only voter.
     pub async fn read_index(&self) -> Result<u64> {
         if self.is_alone() {
-            return Ok(self.databases.applied().borrow().index);
+            return Ok(self.applied_index().max(self.own_until));
         }
         let policy = if self.options.lease_reads { ReadPolicy::LeaseRead } else { ReadPolicy::ReadIndex };
         let (read, _) = self.raft.get_read_log_id(policy).await.map_err(|error| no_leader(&error))?;
