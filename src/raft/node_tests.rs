@@ -315,3 +315,44 @@ async fn three_nodes_agree_over_tcp() {
         assert_eq!(rows(member, "t").await, "[Integer(1)] [Integer(2)]");
     }
 }
+
+fn copy_directory(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy_directory(&entry.path(), &target),
+            false => std::fs::copy(entry.path(), &target).map(|_| ()).unwrap(),
+        }
+    }
+}
+
+/// A restarted lone node leads at once, but does not know yet how much of its log was committed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lone_node_that_restarts_owes_its_readers_the_whole_log() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("data");
+    let transport = || Arc::new(Tcp::new(Own::new(1, 1), None));
+    let member = start(1, path.clone(), transport()).await;
+    member.node.initialise(&[(1, "nowhere:1".into())]).await.unwrap();
+    member.node.wait_until_ready().await.unwrap();
+    write(&member, &["CREATE TABLE t (a INTEGER)"]).await.unwrap();
+    for crash in 0..20 {
+        let last = write(&member, &["INSERT INTO t VALUES (1)"]).await.unwrap();
+        // What a killed process leaves.
+        let copy = directory.path().join(format!("copy{crash}"));
+        copy_directory(&path, &copy);
+        let restarted = start(1, copy, transport()).await;
+        let read = loop {
+            if let Ok(read) = restarted.node.read_index().await {
+                break read;
+            }
+            tokio::task::yield_now().await;
+        };
+        assert!(read >= last, "reads may start at entry {read}, but {last} was acknowledged");
+        restarted.node.wait_to_lead().await.unwrap();
+        assert!(restarted.node.applied_index() >= last);
+        restarted.node.shut_down().await;
+    }
+}
