@@ -25,7 +25,7 @@ pub const NODE: &str = "number";
 /// The fact of the cluster that the node is in.
 pub const CLUSTER: &str = "cluster";
 /// The fact of the founding members that the node has promised to be with.
-pub const FOUNDING: &str = "founding";
+const FOUNDING: &str = "founding";
 
 /// How often peers are greeted.
 const GREETING_INTERVAL: Duration = Duration::from_millis(200);

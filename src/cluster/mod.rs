@@ -26,7 +26,7 @@ use message::{IndexKind, Question};
 use rounds::Rounds;
 
 pub use crate::transport::{Decoder, Encoder, Stream, StreamReceiver, StreamSender, nonsense};
-pub use forming::{CLUSTER, FOUNDING, NODE, kept_number};
+pub use forming::{CLUSTER, NODE, kept_number};
 pub use members::{MemberStatus, NodeReport};
 pub use message::NodeStatus;
 

@@ -12,20 +12,19 @@ use tokio::sync::oneshot;
 use super::types::{
     RaftEntry, RaftLogId, RaftVoteOf, Types, log_id, raft_entry, raft_log_id, raft_vote, stored_entry, vote,
 };
-use crate::error::{Error, Result, state};
-use crate::storage::{Databases, LogFile, LogPayload, OnFlushed};
+use crate::storage::{LogFile, LogPayload, OnFlushed};
 
 /// Bytes of entries read at once for a follower or for applying; at least one entry is.
 const READ_BYTES_MAX: usize = 8 << 20;
 /// Entries read from the file before their bytes are counted.
-const READ_ENTRIES: u64 = 64;
+pub(super) const READ_ENTRIES: u64 = 64;
 
 /// The log, for openraft to write and read.
 #[derive(Clone)]
 pub(super) struct LogStore(pub(super) Arc<LogFile>);
 
 /// Runs a call that ends with a flush, and waits for that.
-async fn flushed(call: impl FnOnce(OnFlushed) -> io::Result<()>) -> io::Result<()> {
+pub(super) async fn flushed(call: impl FnOnce(OnFlushed) -> io::Result<()>) -> io::Result<()> {
     let (sender, receiver) = oneshot::channel();
     call(OnFlushed::new(move |outcome| {
         let _ = sender.send(outcome);
@@ -137,26 +136,4 @@ impl RaftLogStorage<Types> for LogStore {
     async fn purge(&mut self, upto: RaftLogId) -> io::Result<()> {
         flushed(|done| self.0.purge(log_id(&upto), done)).await
     }
-}
-
-/// Applies all of a log, whether it is known to be committed or not, when nobody is left to ask. Gives the
-/// last entry.
-pub async fn apply_all(log: &LogFile, databases: &Databases) -> Result<u64> {
-    let unread = |error: io::Error| Error::new(state::IO_ERROR, format!("could not read the log: {error}"));
-    let last = log.state().last.map_or(0, |id| id.index);
-    let mut next = databases.floor().map_or(0, |floor| floor.index + 1);
-    next = next.max(log.state().purged.map_or(0, |id| id.index + 1));
-    while next <= last {
-        let read = log.read(next, last.saturating_add(1).min(next + READ_ENTRIES)).map_err(unread)?;
-        if read.is_empty() {
-            break;
-        }
-        for (id, payload) in read {
-            next = id.index + 1;
-            if let LogPayload::Normal(bytes) = payload {
-                databases.apply(id, &bytes).await?;
-            }
-        }
-    }
-    Ok(last)
 }

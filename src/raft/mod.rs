@@ -5,6 +5,7 @@
 //! - [`state_machine`]: committed entries go to [`crate::storage::Databases`].
 //! - [`network`]: openraft's messages over [`crate::transport`]; [`answers`]: the other side.
 //! - [`copies`]: files for nodes that need more than the log has; [`rebuild`]: for those whose own are wrong.
+//! - [`recover`]: a node alone, when the others are lost for good.
 //! - [`freshness`]: how old this node's data may be.
 //! - [`node`]: the node as the layers above see it.
 
@@ -18,9 +19,10 @@ mod node;
 #[cfg(test)]
 mod node_tests;
 mod rebuild;
+mod recover;
 mod state_machine;
 mod types;
 
 pub use copies::Progress;
-pub use log_store::apply_all;
 pub use node::{Fate, Member, Options, RaftNode, Status};
+pub use recover::recover;

@@ -21,7 +21,7 @@ pub(super) struct Network {
     pub(super) transport: Arc<dyn Transport>,
     pub(super) copies: Arc<Copies>,
     /// This node, for those who must fetch files from it.
-    pub(super) own: u64,
+    pub(super) own: (u64, String),
 }
 
 impl RaftNetworkFactory<Types> for Network {
@@ -31,7 +31,7 @@ impl RaftNetworkFactory<Types> for Network {
         Connection {
             transport: self.transport.clone(),
             copies: self.copies.clone(),
-            own: self.own,
+            own: self.own.clone(),
             to: Destination::node(target, &node.addr),
         }
     }
@@ -41,7 +41,7 @@ impl RaftNetworkFactory<Types> for Network {
 pub(super) struct Connection {
     transport: Arc<dyn Transport>,
     copies: Arc<Copies>,
-    own: u64,
+    own: (u64, String),
     to: Destination,
 }
 
@@ -101,12 +101,11 @@ impl RaftNetworkV2<Types> for Connection {
         // The log after the snapshot stays until the node has had time to go on from there.
         let _hold = self.copies.hold_log(index);
         let unreachable = |error: crate::error::Error| StreamingError::Unreachable(Unreachable::new(&error));
-        let own = meta.last_membership.membership().get_node(&self.own);
         let offer = Offer {
             vote,
             last: meta.last_log_id,
-            node: self.own,
-            address: own.map_or_else(String::new, |node| node.addr.clone()),
+            node: self.own.0,
+            address: self.own.1.clone(),
             membership: meta.last_membership,
         };
         let request = Request::Snapshot(Box::new(offer)).encode();

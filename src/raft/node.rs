@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use openraft::async_runtime::watch::WatchReceiver;
@@ -42,6 +43,8 @@ const TRANSFER_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Options {
     /// This node's number, never changed.
     pub node_id: u64,
+    /// Where other nodes reach this one.
+    pub address: String,
     /// A follower without news from the leader waits this long before it stands for election, in
     /// milliseconds: a random time between the two.
     pub election_timeout_ms: (u64, u64),
@@ -57,6 +60,7 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             node_id: 1,
+            address: String::new(),
             election_timeout_ms: (300, 600),
             heartbeat_interval_ms: 75,
             log_bytes_max: 64 << 20,
@@ -129,6 +133,8 @@ pub struct RaftNode {
     /// The last entry in the log at the start of the only voter: committed, since nobody else decides, but
     /// maybe not applied again yet. 0 among others.
     own_until: u64,
+    /// Whether the leadership is being given away, in which time the log takes nothing.
+    is_transferring: AtomicBool,
 }
 
 /// The settings of openraft.
@@ -185,7 +191,8 @@ impl RaftNode {
         let fetcher = Fetcher::new(databases.clone(), transport.clone());
         let rebuilder = Rebuilder::new(options.node_id);
         let state_machine = StateMachine::open(databases.clone(), fetcher.clone(), rebuilder.clone())?;
-        let network = Network { transport, copies: copies.clone(), own: options.node_id };
+        let own_address = (options.node_id, options.address.clone());
+        let network = Network { transport, copies: copies.clone(), own: own_address };
         let raft = Raft::new(
             options.node_id,
             config(&options, is_alone)?,
@@ -209,6 +216,7 @@ impl RaftNode {
             rebuilder,
             state_machine,
             own_until,
+            is_transferring: AtomicBool::new(false),
         }))
     }
 
@@ -246,6 +254,9 @@ impl RaftNode {
 
     /// The term in which this node leads, if it does.
     pub fn leading_term(&self) -> Option<u64> {
+        if self.is_transferring.load(Ordering::Acquire) {
+            return None;
+        }
         self.raft.as_leader().ok().map(|leader| leader.leader_id().term)
     }
 
@@ -415,8 +426,14 @@ impl RaftNode {
                 None => "there is no other voter".into(),
             });
         };
-        self.raft.trigger().transfer_leader(target.node).await.map_err(|error| stopped(&error))?;
-        self.wait_for_leader(Some(before), TRANSFER_TIMEOUT).await;
+        // Clients wait for the next leader meanwhile, instead of being refused by this one.
+        let transferring = Transferring::start(&self.is_transferring);
+        let triggered = self.raft.trigger().transfer_leader(target.node).await;
+        if triggered.is_ok() {
+            self.wait_for_leader(Some(before), TRANSFER_TIMEOUT).await;
+        }
+        drop(transferring);
+        triggered.map_err(|error| stopped(&error))?;
         match self.leadership() {
             Some((_, leader)) if leader == target.node => Ok(leader),
             _ => refuse(format!("node {} has not taken the leadership over", target.node)),
@@ -571,6 +588,22 @@ impl RaftNode {
         if let Err(error) = self.raft.shutdown().await {
             telemetry::warn!("raft did not stop cleanly: {error}");
         }
+    }
+}
+
+/// A transfer in progress, however it ends.
+struct Transferring<'a>(&'a AtomicBool);
+
+impl<'a> Transferring<'a> {
+    fn start(flag: &'a AtomicBool) -> Transferring<'a> {
+        flag.store(true, Ordering::Release);
+        Transferring(flag)
+    }
+}
+
+impl Drop for Transferring<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
     }
 }
 

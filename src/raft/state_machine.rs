@@ -5,6 +5,7 @@
 //! snapshot is the files themselves; for openraft it is only the floor, up to which the log may go. The
 //! files are fetched before openraft is told of another node's snapshot ([`super::copies`]).
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -27,6 +28,9 @@ use crate::telemetry;
 type Meta = SnapshotMeta<Leader, u64, openraft::BasicNode>;
 type FilesSnapshot = Snapshot<Leader, u64, openraft::BasicNode, ()>;
 
+/// Memberships remembered for snapshots of before them.
+const EARLIER_MAX: usize = 16;
+
 /// The fact of this node that keeps the last membership, which the log may have lost to purging.
 const MEMBERSHIP: &str = "membership";
 
@@ -35,6 +39,8 @@ const MEMBERSHIP: &str = "membership";
 pub(super) struct StateMachine {
     databases: Arc<Databases>,
     membership: StoredMembership,
+    /// Those before it, the last one last.
+    earlier: VecDeque<StoredMembership>,
     fetcher: Arc<Fetcher>,
     /// The files that were fetched for the snapshot that is installed next.
     fetched: Arc<Mutex<Option<OpenedCopy>>>,
@@ -54,6 +60,15 @@ pub(super) fn kept_membership(databases: &Databases) -> Result<StoredMembership>
     }
 }
 
+/// Keeps a membership, durably.
+pub(super) async fn keep_membership(databases: &Arc<Databases>, membership: &StoredMembership) -> Result<()> {
+    let id = membership.log_id().as_ref().map(log_id).unwrap_or_default();
+    let text = format!("{} {} {}\n{}", id.term, id.node, id.index, membership_text(membership.membership()));
+    let databases = databases.clone();
+    let kept = tokio::task::spawn_blocking(move || databases.directory().keep_fact(MEMBERSHIP, &text)).await;
+    kept.map_err(|_| Error::internal("a write was stopped"))?
+}
+
 impl StateMachine {
     pub(super) fn open(
         databases: Arc<Databases>,
@@ -61,7 +76,14 @@ impl StateMachine {
         rebuilder: Arc<Rebuilder>,
     ) -> Result<StateMachine> {
         let membership = kept_membership(&databases)?;
-        Ok(StateMachine { databases, membership, fetcher, fetched: Arc::default(), rebuilder })
+        Ok(StateMachine {
+            databases,
+            membership,
+            earlier: VecDeque::new(),
+            fetcher,
+            fetched: Arc::default(),
+            rebuilder,
+        })
     }
 
     /// Files for the snapshot that is installed next.
@@ -85,19 +107,23 @@ impl StateMachine {
         }
     }
 
+    /// The membership as it was at an entry, as far as that is known: a snapshot must not know of later ones.
+    fn membership_at(&self, floor: RaftLogId) -> Option<StoredMembership> {
+        let known = std::iter::once(&self.membership).chain(self.earlier.iter().rev());
+        known.into_iter().find(|membership| *membership.log_id() <= Some(floor)).cloned()
+    }
+
     fn floor(&self) -> Option<RaftLogId> {
         self.databases.floor().map(raft_log_id)
     }
 
     async fn keep_membership(&mut self, membership: StoredMembership) -> Result<()> {
-        let id = membership.log_id().as_ref().map(log_id).unwrap_or_default();
-        let text =
-            format!("{} {} {}\n{}", id.term, id.node, id.index, membership_text(membership.membership()));
-        let databases = self.databases.clone();
-        let kept =
-            tokio::task::spawn_blocking(move || databases.directory().keep_fact(MEMBERSHIP, &text)).await;
-        kept.map_err(|_| Error::internal("a write was stopped"))??;
-        self.membership = membership;
+        keep_membership(&self.databases, &membership).await?;
+        let before = std::mem::replace(&mut self.membership, membership);
+        self.earlier.push_back(before);
+        if self.earlier.len() > EARLIER_MAX {
+            self.earlier.pop_front();
+        }
         Ok(())
     }
 }
@@ -162,7 +188,11 @@ impl RaftStateMachine<Types> for StateMachine {
     }
 
     async fn get_current_snapshot(&mut self) -> io::Result<Option<FilesSnapshot>> {
-        Ok(self.floor().map(|floor| files_snapshot(floor, &self.membership)))
+        let Some(mut floor) = self.floor() else { return Ok(None) };
+        if self.membership_at(floor).is_none() {
+            floor = raft_log_id(self.databases.flush().await.map_err(io_error)?);
+        }
+        Ok(self.membership_at(floor).map(|membership| files_snapshot(floor, &membership)))
     }
 }
 
@@ -176,6 +206,8 @@ impl RaftSnapshotBuilder<Types> for StateMachine {
 
     async fn build_snapshot(&mut self) -> io::Result<FilesSnapshot> {
         let floor = self.databases.flush().await.map_err(io_error)?;
-        Ok(files_snapshot(raft_log_id(floor), &self.membership))
+        let floor = raft_log_id(floor);
+        let membership = self.membership_at(floor).unwrap_or_default();
+        Ok(files_snapshot(floor, &membership))
     }
 }

@@ -144,6 +144,7 @@ impl Server {
         let databases = Arc::new(Databases::open(directory, random.clone())?);
         let options = raft::Options {
             node_id,
+            address: config.cluster.address().unwrap_or_default(),
             log_bytes_max: config.log_bytes_max,
             lease_reads: config.cluster.lease_reads,
             election_timeout_ms: config.cluster.election_timeout_ms,
@@ -313,12 +314,11 @@ pub async fn recover(data: &std::path::Path) -> Result<u64> {
         |error: std::io::Error| Error::new(state::IO_ERROR, format!("could not read the log: {error}"));
     let log = LogFile::open(&directory.log()).map_err(failed)?;
     let databases = Arc::new(Databases::open(directory, Arc::new(SystemRandom))?);
-    let last = raft::apply_all(&log, &databases).await?;
-    drop(log);
-    databases.forget_log().await?;
-    for fact in [cluster::CLUSTER, cluster::FOUNDING] {
-        databases.directory().forget_fact(fact)?;
-    }
+    let node = cluster::kept_number(databases.directory(), cluster::NODE)?.unwrap_or(ALONE);
+    let last = raft::recover(&log, &databases, node).await?;
+    // Another number: the lost nodes, should they come back, are of another cluster.
+    let cluster = SystemRandom.next_u64().max(1);
+    databases.directory().keep_fact(cluster::CLUSTER, &format!("{cluster:016x}"))?;
     databases.close().await?;
     Ok(last)
 }

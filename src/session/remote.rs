@@ -242,6 +242,10 @@ impl Session {
         parameter_types: &[&'static Type],
         client: &mut dyn Client,
     ) -> Result<Started, Failure> {
+        if let Err(error) = self.link().await {
+            // This node may lead again: then the statement runs here.
+            return Err(if self.connection.leads() { Failure::NotLeading } else { error.into() });
+        }
         let context = self.context().await?;
         let (id, has_begun) = match self.remote() {
             Some(remote) => (remote.id, remote.has_begun),

@@ -441,16 +441,6 @@ impl Database {
         }
     }
 
-    /// The file belongs to no log any more.
-    pub(super) async fn forget_log(&self) -> Result<()> {
-        let mut writer = self.writer.lock().await;
-        self.settle(&mut writer)?;
-        let applied = self.pipeline().applied();
-        writer.restart_log(Meta { applied: LogId::default(), ..applied })?;
-        self.pipeline().advance(writer.settled());
-        self.checkpointer.flush()
-    }
-
     /// The last transaction applied and the index of its entry.
     #[cfg(test)]
     pub(super) fn state(&self) -> (Identity, u64) {

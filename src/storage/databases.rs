@@ -317,22 +317,6 @@ impl Databases {
         }
     }
 
-    /// The files belong to no log any more: the next one starts from what they hold. The log's own files are
-    /// deleted, which must be closed.
-    pub async fn forget_log(self: &Arc<Self>) -> Result<()> {
-        self.flush().await?;
-        for database in self.all() {
-            database.forget_log().await?;
-        }
-        *self.floor.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        // The floor first: without it, whatever is left of the log would be applied again to files that do
-        // not recognise it, so the log goes before the membership that would lead to it.
-        std::fs::remove_dir_all(self.directory.log())
-            .map_err(|error| Error::new(state::IO_ERROR, format!("could not delete the log: {error}")))?;
-        self.directory.forget_fact(FLOOR)?;
-        self.directory.forget_fact("membership")
-    }
-
     /// No session is served until other files have taken the place of these.
     pub fn leave_service(&self) {
         for database in self.all() {

@@ -157,16 +157,6 @@ impl DataDirectory {
         write_durably(&self.path.join("node").join(name), &format!("{value}\n"))
     }
 
-    /// Forgets a fact of this node. Blocks for the disk.
-    pub fn forget_fact(&self, name: &str) -> Result<()> {
-        let directory = self.path.join("node");
-        let removed = match std::fs::remove_file(directory.join(name)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            removed => removed.and_then(|()| File::open(&directory)?.sync_all()),
-        };
-        removed.map_err(|error| failed("delete from", &directory, &error))
-    }
-
     /// For files that need not survive the process.
     pub fn temporary(&self) -> PathBuf {
         self.path.join("temporary")

@@ -519,16 +519,6 @@ impl Writer {
         Ok(())
     }
 
-    /// Says that the file holds nothing of any log.
-    pub(super) fn restart_log(&mut self, meta: Meta) -> Result<()> {
-        assert!(self.open.is_none() && self.sealed.is_empty(), "nothing is on its way");
-        self.connection.run(&"BEGIN IMMEDIATE".into(), &[]).map_err(Failure::into_error)?;
-        meta::write(&mut self.connection, meta).map_err(Failure::into_error)?;
-        self.connection.run(&"COMMIT".into(), &[]).map_err(Failure::into_error)?;
-        self.settled = meta;
-        Ok(())
-    }
-
     /// The connection, for checkpoints and copies while no transaction is open.
     pub(super) fn connection(&mut self) -> &mut Connection {
         &mut self.connection

@@ -184,3 +184,44 @@ async fn a_rolling_restart_fails_nothing_that_is_repeated_once() {
     assert_eq!(value(&client, "SELECT count(*)::text FROM w").await, "300");
     assert_eq!(nodes.verify(), "");
 }
+
+/// A majority is lost for good: one node's data becomes a cluster of its own, and a new node takes its files over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_majority_is_recovered_from_on_purpose_only() {
+    let mut nodes = Nodes::start(3);
+    let client = nodes.nodes[1].connect().await;
+    client
+        .batch_execute("CREATE TABLE l (a int); INSERT INTO l SELECT i FROM generate_series(1, 1000) i")
+        .await
+        .unwrap();
+    (0..3).for_each(|place| nodes.kill(place));
+    let data = nodes.nodes[1].data.to_str().unwrap().to_owned();
+    let recover = |confirmed: &[&str]| {
+        run(Command::new(env!("CARGO_BIN_EXE_quorate")).args(["recover", "--data", &data]).args(confirmed))
+    };
+    let (status, text) = recover(&[]);
+    assert!(!status.success() && text.contains("--the-others-are-lost"), "{text}");
+    let (status, text) = recover(&["--the-others-are-lost"]);
+    assert!(status.success(), "{text}");
+    let own = format!("127.0.0.1:{}", nodes.nodes[1].cluster);
+    let mut starting = Starting::new(&mut nodes.nodes[1].command(&own, 1), nodes.nodes[1].port);
+    starting.wait();
+    let alone = Node { process: Some(starting.process), ..Node::new(&nodes.nodes[1].data, 2) };
+    let alone = Node { port: nodes.nodes[1].port, admin: nodes.nodes[1].admin, ..alone };
+    let client = alone.connect().await;
+    assert_eq!(value(&client, "SELECT count(*)::text FROM l").await, "1000");
+    client.batch_execute("INSERT INTO l VALUES (0)").await.unwrap();
+    let new = Node::new(nodes.nodes[0].data.parent().unwrap(), 7);
+    let mut starting = Starting::new(&mut new.command(&own, 1), new.port);
+    starting.wait();
+    let new = Node { process: Some(starting.process), ..new };
+    wait_for(&alone, 7, &["follower", "voter"]);
+    let client = new.connect().await;
+    assert_eq!(value(&client, "SELECT count(*)::text FROM l").await, "1001");
+    assert!(quorate(&alone, &["verify"]).0);
+    // A node of the lost cluster that comes back is of another cluster.
+    let back = &nodes.nodes[0];
+    let mut starting = Starting::new(&mut back.command(&own, 1), back.port);
+    starting.wait();
+    assert!(quorate(&alone, &["verify"]).0);
+}
