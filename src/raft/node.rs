@@ -532,24 +532,22 @@ impl RaftNode {
     /// that waited for checkpoints would let the log grow under load.
     pub async fn maintain(&self) {
         let checkpoints = async {
+            let mut trouble = Trouble::new("checkpoints fail");
             loop {
                 tokio::time::sleep(MAINTENANCE_INTERVAL).await;
-                if let Err(error) = self.databases.checkpoint_if_due().await {
-                    telemetry::warn!("a checkpoint failed: {error}");
-                }
+                trouble.note(self.databases.checkpoint_if_due().await);
             }
         };
         let purges = async {
             let mut growth = Growth::default();
+            let mut trouble = Trouble::new("the log cannot be purged");
             loop {
                 tokio::time::sleep(MAINTENANCE_INTERVAL).await;
                 self.copies.clean_up().await;
                 let bytes = self.log.disk_bytes();
                 growth.note(self.status().last_log_index.unwrap_or(0), self.log.appended_bytes());
-                if bytes >= self.options.log_bytes_max
-                    && let Err(error) = self.purge(growth.before(self.options.log_bytes_max / 2)).await
-                {
-                    telemetry::warn!("the log could not be purged: {error}");
+                if bytes >= self.options.log_bytes_max {
+                    trouble.note(self.purge(growth.before(self.options.log_bytes_max / 2)).await);
                 }
             }
         };
@@ -588,6 +586,30 @@ impl RaftNode {
         if let Err(error) = self.raft.shutdown().await {
             telemetry::warn!("raft did not stop cleanly: {error}");
         }
+    }
+}
+
+/// Tells the log when something begins to fail, and when it works again; not each time in between.
+struct Trouble {
+    what: &'static str,
+    error: Option<String>,
+}
+
+impl Trouble {
+    fn new(what: &'static str) -> Trouble {
+        Trouble { what, error: None }
+    }
+
+    fn note(&mut self, outcome: Result<()>) {
+        let error = outcome.err().map(|error| error.to_string());
+        if error == self.error {
+            return;
+        }
+        match &error {
+            Some(error) => telemetry::warn!("{}: {error}", self.what),
+            None => telemetry::warn!("no longer true that {}", self.what),
+        }
+        self.error = error;
     }
 }
 

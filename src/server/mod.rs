@@ -31,6 +31,8 @@ const LEADER_PATIENCE: Duration = Duration::from_secs(10);
 const LEADER_INTERVAL: Duration = Duration::from_millis(10);
 /// How long cancelled statements have to end.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long they have when the node has stopped by itself.
+const FAILED_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// A running node.
 pub struct Server {
@@ -251,12 +253,17 @@ impl Server {
     /// Stops: the leadership is given away, no new connections, running statements may end, then
     /// everything is closed.
     pub async fn stop(mut self) -> Result<()> {
+        // A node that has stopped by itself has nothing more to tell its clients.
+        let patience = if self.node.failure().is_none() { self.config.stop_timeout } else { FAILED_TIMEOUT };
         telemetry::info!("stopping: waiting for {} sessions", self.sessions.count());
         self.give_leadership_away().await;
         // Nobody listens any more if the listener has already ended.
         let _ = self.stop.send(true);
-        if tokio::time::timeout(self.config.stop_timeout, &mut self.clients).await.is_err() {
-            telemetry::warn!("{} sessions have not ended in time and are cancelled", self.sessions.count());
+        if tokio::time::timeout(patience, &mut self.clients).await.is_err() {
+            if patience > FAILED_TIMEOUT {
+                let count = self.sessions.count();
+                telemetry::warn!("{count} sessions have not ended in time and are cancelled");
+            }
             self.sessions.shut_down();
             if tokio::time::timeout(CANCEL_TIMEOUT, &mut self.clients).await.is_err() {
                 self.clients.abort();
@@ -274,6 +281,7 @@ impl Server {
     async fn give_leadership_away(&self) {
         let others = self.node.status().members.iter().filter(|member| member.is_voter).count();
         if others > 1
+            && self.node.failure().is_none()
             && self.node.leading_term().is_some()
             && let Err(error) = self.cluster.transfer(None).await
         {

@@ -139,6 +139,7 @@ fn checkpoint(connection: &mut Connection) -> Result<bool> {
     match code {
         ffi::SQLITE_OK => Ok(in_log == copied),
         ffi::SQLITE_BUSY => Ok(false),
+        ffi::SQLITE_FULL => Err(Error::new(state::DISK_FULL, "no space left on the device for a data file")),
         code => Err(Error::new(state::IO_ERROR, format!("checkpoint failed with SQLite's code {code}"))),
     }
 }

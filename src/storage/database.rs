@@ -332,9 +332,10 @@ impl Database {
     pub(super) async fn withdraw(&self, base: Identity, error: &Error) -> Result<()> {
         let mut writer = self.writer.lock().await;
         let applied = self.pipeline().applied();
-        writer.abandon_from(base, applied, error)?;
+        let abandoned = writer.abandon_from(base, applied, error);
+        // Even if the disk does not let the writer go back, which it will try again: nobody waits in vain.
         self.pipeline().refuse_from(base, error);
-        Ok(())
+        abandoned
     }
 
     /// An entry of a term is about to be applied: what was proposed in earlier ones and is not applied yet

@@ -221,6 +221,12 @@ impl LogFile {
         self.log().read(from, to).collect()
     }
 
+    /// Runs a change of the log. When the thread that writes has given up, the error is its own, the first one.
+    fn change<T>(&self, change: impl FnOnce(&mut RaftLog<LogTypes>) -> io::Result<T>) -> io::Result<T> {
+        let mut log = self.log();
+        change(&mut log).map_err(|error| log.wait_worker_idle().err().unwrap_or(error))
+    }
+
     /// Appends entries, and tells when they are on stable storage.
     pub fn append(
         &self,
@@ -229,39 +235,44 @@ impl LogFile {
     ) -> io::Result<()> {
         let mut bytes = 0;
         let counted = entries.into_iter().inspect(|(_, payload)| bytes += LogTypes::payload_size(payload));
-        let mut log = self.log();
-        log.append(counted)?;
+        self.change(|log| {
+            log.append(counted)?;
+            log.flush(true, Some(on_flushed))
+        })?;
         self.appended_bytes.fetch_add(bytes, Ordering::Relaxed);
-        log.flush(true, Some(on_flushed))
+        Ok(())
     }
 
     /// Saves a vote, and tells when it is on stable storage.
     pub fn save_vote(&self, vote: StoredVote, on_flushed: OnFlushed) -> io::Result<()> {
-        let mut log = self.log();
-        log.save_vote(vote)?;
-        log.flush(true, Some(on_flushed))
+        self.change(|log| {
+            log.save_vote(vote)?;
+            log.flush(true, Some(on_flushed))
+        })
     }
 
     /// Notes what is committed; written and durable with the next append. Not at once: that would wake the
     /// thread that writes a second time for each entry.
     pub fn save_committed(&self, committed: LogId) -> io::Result<()> {
-        self.log().commit(committed).map(|_| ())
+        self.change(|log| log.commit(committed).map(|_| ()))
     }
 
     /// Forgets the entries from an index on.
     pub fn truncate(&self, from: u64, on_flushed: OnFlushed) -> io::Result<()> {
-        let mut log = self.log();
-        if log.log_state().last().is_some_and(|last| last.index >= from) {
-            log.truncate(from)?;
-        }
-        log.flush(true, Some(on_flushed))
+        self.change(|log| {
+            if log.log_state().last().is_some_and(|last| last.index >= from) {
+                log.truncate(from)?;
+            }
+            log.flush(true, Some(on_flushed))
+        })
     }
 
     /// Forgets the entries up to and including one, and frees their chunks.
     pub fn purge(&self, upto: LogId, on_flushed: OnFlushed) -> io::Result<()> {
-        let mut log = self.log();
-        log.purge(upto)?;
-        log.flush(true, Some(on_flushed))
+        self.change(|log| {
+            log.purge(upto)?;
+            log.flush(true, Some(on_flushed))
+        })
     }
 
     /// Bytes of entries appended since the start.

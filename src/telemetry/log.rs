@@ -45,14 +45,12 @@ impl std::str::FromStr for LogLevel {
 /// Starts logging for the whole process. A second call changes nothing.
 ///
 /// Below debug, only this program's own events are shown: its libraries log details that nobody
-/// who runs a database can act on.
+/// who runs a database can act on. What stops the node is told by the node.
 pub fn start_log(level: LogLevel) {
     use tracing_subscriber::prelude::*;
 
     let own_events = tracing_subscriber::filter::filter_fn(move |event| {
-        level == LogLevel::Debug
-            || event.target().starts_with("quorate")
-            || *event.level() <= tracing::Level::ERROR
+        level == LogLevel::Debug || event.target().starts_with("quorate")
     });
     let layer = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)

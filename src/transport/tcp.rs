@@ -114,7 +114,7 @@ pub async fn serve(listener: TcpListener, own: Arc<Own>, tls: Option<Arc<Tls>>, 
             if let Err(error) = answer_peer(stream, &own, tls.as_deref(), service).await
                 && error.kind() != io::ErrorKind::ConnectionReset
             {
-                telemetry::warn!("the connection of a node from {address} ended: {error}");
+                telemetry::info!("the connection of a node from {address} ended: {error}");
             }
             drop(permit);
         });

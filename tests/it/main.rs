@@ -3,6 +3,7 @@
 #![allow(unreachable_pub, clippy::print_stdout)]
 
 mod abuse;
+mod chaos;
 mod cluster;
 mod crash;
 mod layers;

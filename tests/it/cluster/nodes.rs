@@ -20,6 +20,11 @@ pub struct Node {
     pub port: u16,
     pub admin: u16,
     pub cluster: u16,
+    /// Where the others reach it, if not where it listens.
+    pub advertised: Option<u16>,
+    pub election_timeout_ms: &'static str,
+    /// A library to load before all others.
+    pub preload: Option<PathBuf>,
     pub process: Option<Process>,
 }
 
@@ -39,6 +44,10 @@ impl Node {
             port: free_port(),
             admin: free_port(),
             cluster: free_port(),
+            advertised: None,
+            // Many clusters share two cores here: a leader that waits for its turn is not dead.
+            election_timeout_ms: "1000,2000",
+            preload: None,
             process: None,
         }
     }
@@ -51,8 +60,13 @@ impl Node {
         command.args(["--listen", &local(self.port), "--admin", &local(self.admin)]);
         command.args(["--cluster-listen", &local(self.cluster), "--join", join]);
         command.args(["--expect", &expect.to_string(), "--node-id", &self.number.to_string()]);
-        // Many clusters share two cores here: a leader that waits for its turn is not dead.
-        command.args(["--election-timeout-ms", "1000,2000", "--log-level", "warn"]);
+        command.args(["--election-timeout-ms", self.election_timeout_ms, "--log-level", "warn"]);
+        if let Some(port) = self.advertised {
+            command.args(["--advertise", &local(port)]);
+        }
+        if let Some(library) = &self.preload {
+            command.env("LD_PRELOAD", library);
+        }
         command
     }
 
@@ -100,15 +114,27 @@ impl Nodes {
     pub fn start_with(count: usize, options: &[&str]) -> Nodes {
         let directory = tempfile::tempdir().unwrap();
         let nodes = (1..=count as u64).map(|number| Node::new(directory.path(), number)).collect();
-        let options = options.iter().map(|option| (*option).to_owned()).collect();
-        let mut nodes = Nodes { nodes, options, _directory: directory };
-        let all: Vec<usize> = (0..count).collect();
-        nodes.start_nodes(&all);
+        let mut nodes = Nodes::prepared(directory, nodes, options);
+        nodes.start_all();
         nodes
     }
 
+    /// Nodes that do not run yet, and the directory that goes away with them.
+    pub fn prepared(directory: tempfile::TempDir, nodes: Vec<Node>, options: &[&str]) -> Nodes {
+        let options = options.iter().map(|option| (*option).to_owned()).collect();
+        Nodes { nodes, options, _directory: directory }
+    }
+
+    /// Starts all that do not run.
+    pub fn start_all(&mut self) {
+        let rest = self.nodes.iter().enumerate().filter(|(_, node)| node.process.is_none());
+        let places: Vec<usize> = rest.map(|(place, _)| place).collect();
+        self.start_nodes(&places);
+    }
+
     pub fn join(&self) -> String {
-        let addresses = self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.cluster));
+        let addresses = self.nodes.iter().map(|node| node.advertised.unwrap_or(node.cluster));
+        let addresses = addresses.map(|port| format!("127.0.0.1:{port}"));
         addresses.collect::<Vec<_>>().join(",")
     }
 
