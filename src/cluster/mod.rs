@@ -117,6 +117,10 @@ impl Transport for RaftTransport {
         self.0.call(to, lane, marked(RAFT, request)).await
     }
 
+    fn hang_up(&self, node: u64) {
+        self.0.hang_up(node);
+    }
+
     async fn open(&self, to: &Destination, first: Vec<u8>) -> Result<Stream> {
         self.0.open(to, first).await
     }
@@ -230,6 +234,7 @@ impl Cluster {
         let deadline = Instant::now() + LEADER_PATIENCE;
         let mut last = None;
         loop {
+            let before = self.node.leadership();
             if let Some((leader, address)) = self.node.leader() {
                 let asked = async {
                     match question {
@@ -242,10 +247,13 @@ impl Cluster {
                         question => self.ask(&Destination::node(leader, address), question).await,
                     }
                 };
-                match tokio::time::timeout(QUESTION_TIMEOUT, asked).await {
-                    Ok(Ok(answer)) => return Ok(answer),
-                    Ok(Err(error)) => last = Some(error),
-                    Err(_) => {}
+                tokio::select! {
+                    answer = asked => match answer {
+                        Ok(answer) => return Ok(answer),
+                        Err(error) => last = Some(error),
+                    },
+                    // Another leads now, or it is time to ask again.
+                    _ = self.node.wait_for_leader(before, QUESTION_TIMEOUT) => {}
                 }
             }
             if Instant::now() >= deadline {
@@ -257,6 +265,24 @@ impl Cluster {
 
     async fn ask(&self, to: &Destination, question: &Question) -> Result<Vec<u8>> {
         self.transport.call(to, Lane::Control, marked(QUESTIONS, question.encode())).await
+    }
+
+    /// Runs for the node's life: when another node leads, what was on its way to the last leader ends at once.
+    /// Nothing of it can be committed any more, even if that leader does not know yet, or does not answer.
+    pub async fn follow_leadership(&self) {
+        let mut before = None;
+        loop {
+            if !self.node.wait_for_leader(before, LEADER_PATIENCE).await {
+                continue;
+            }
+            let now = self.node.leadership();
+            if let (Some((_, last)), Some((_, leader))) = (before, now)
+                && last != leader
+            {
+                self.transport.hang_up(last);
+            }
+            before = now.or(before);
+        }
     }
 
     /// Opens a session's stream to the leader, and waits for one while there is none.

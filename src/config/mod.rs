@@ -87,6 +87,12 @@ impl ClusterConfig {
         self.advertise.clone().or_else(|| self.listen.map(|listen| listen.to_string()))
     }
 
+    /// A node that is silent for longer is gone, with the transactions of its clients: five times as long as
+    /// a leader may be silent, and at least a second.
+    pub fn silence_max(&self) -> Duration {
+        Duration::from_millis((self.election_timeout_ms.0 * 5).max(1000))
+    }
+
     fn check(&self) -> Result<()> {
         let refuse = |message: &str| Err(Error::new(state::INVALID_PARAMETER_VALUE, message));
         let has_peers = !self.join.is_empty() || self.expect > 1;

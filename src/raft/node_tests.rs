@@ -37,7 +37,7 @@ fn stores(directory: &tempfile::TempDir) -> (LogStore, StateMachine) {
     let log = LogFile::open(&directory.log()).unwrap();
     let databases = Databases::open(directory, Arc::new(SystemRandom)).unwrap();
     let databases = Arc::new(databases);
-    let fetcher = Fetcher::new(databases.clone(), Arc::new(Tcp::new(Own::new(1, 0), None)));
+    let fetcher = Fetcher::new(databases.clone(), Arc::new(Tcp::new(Own::new(1, 0), None, SILENCE_MAX)));
     let machine = StateMachine::open(databases, fetcher, Rebuilder::new(1)).unwrap();
     (LogStore(Arc::new(log)), machine)
 }
@@ -70,6 +70,7 @@ struct Cables {
 }
 
 /// Whoever asks, in the only cluster.
+const SILENCE_MAX: Duration = Duration::from_secs(5);
 const CLUSTER: Peer = Peer { node: 1, cluster: 1 };
 
 /// One node's end of the network.
@@ -92,6 +93,8 @@ impl Transport for End {
             None => Err(Error::new(state::CONNECTION_FAILURE, "the cable is cut")),
         }
     }
+
+    fn hang_up(&self, _: u64) {}
 
     async fn open(&self, _: &Destination, _: Vec<u8>) -> Result<Stream> {
         Err(Error::internal("raft opens no streams"))
@@ -300,9 +303,19 @@ async fn three_nodes_agree_over_tcp() {
     for id in 1..=3 {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         addresses.push((id, listener.local_addr().unwrap().to_string()));
-        let member =
-            start(id, directory.path().join(id.to_string()), Arc::new(Tcp::new(Own::new(id, 1), None))).await;
-        tokio::spawn(crate::transport::serve(listener, Own::new(id, 1), None, member.node.service()));
+        let member = start(
+            id,
+            directory.path().join(id.to_string()),
+            Arc::new(Tcp::new(Own::new(id, 1), None, SILENCE_MAX)),
+        )
+        .await;
+        tokio::spawn(crate::transport::serve(
+            listener,
+            Own::new(id, 1),
+            None,
+            SILENCE_MAX,
+            member.node.service(),
+        ));
         members.push(member);
     }
     members[0].node.initialise(&addresses).await.unwrap();
@@ -333,7 +346,7 @@ fn copy_directory(from: &std::path::Path, to: &std::path::Path) {
 async fn a_lone_node_that_restarts_owes_its_readers_the_whole_log() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("data");
-    let transport = || Arc::new(Tcp::new(Own::new(1, 1), None));
+    let transport = || Arc::new(Tcp::new(Own::new(1, 1), None, SILENCE_MAX));
     let member = start(1, path.clone(), transport()).await;
     member.node.initialise(&[(1, "nowhere:1".into())]).await.unwrap();
     member.node.wait_until_ready().await.unwrap();

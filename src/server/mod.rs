@@ -136,7 +136,7 @@ impl Server {
         let node_id = node_id(&directory, &config.cluster, &*random)?;
         let own = Own::new(node_id, cluster::kept_number(&directory, cluster::CLUSTER)?.unwrap_or(0));
         let tls = load_tls(&config.cluster)?;
-        let transport = Arc::new(Tcp::new(own.clone(), tls.clone()));
+        let transport = Arc::new(Tcp::new(own.clone(), tls.clone(), config.cluster.silence_max()));
         let log = LogFile::open(&directory.log()).map_err(|error| {
             Error::new(
                 state::IO_ERROR,
@@ -207,8 +207,16 @@ impl Server {
         let forwarded = session::Forwarded::new(sessions.clone(), Box::new(open.clone()));
         cluster.serve_sessions(Arc::new(Guests(forwarded)));
         if let Some(listener) = cluster_listener {
-            tasks.0.push(tokio::spawn(transport::serve(listener, own, tls, cluster.service())));
+            tasks.0.push(tokio::spawn(transport::serve(
+                listener,
+                own,
+                tls,
+                config.cluster.silence_max(),
+                cluster.service(),
+            )));
         }
+        let following = cluster.clone();
+        tasks.0.push(tokio::spawn(async move { following.follow_leadership().await }));
         cluster.form().await?;
         wait_for_leader(&cluster).await?;
         let kept_up = cluster.clone();

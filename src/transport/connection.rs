@@ -3,12 +3,14 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, BufWriter};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 
 use super::frame::{self, Frame, Kind, nonsense};
 use super::stream::{Arrival, PART_COST, Stream, WINDOW_BYTES};
@@ -21,10 +23,8 @@ const QUEUE_FRAMES: usize = 64;
 const CONCURRENT_REQUESTS: usize = 64;
 /// Streams of one connection.
 const STREAMS_MAX: usize = 20_000;
-/// How often the side that dialled shows that it lives.
-const PING_INTERVAL: Duration = Duration::from_secs(1);
-/// A connection on which nothing arrives for this long is broken.
-const SILENCE_MAX: Duration = Duration::from_secs(5);
+/// How often each side shows that it lives.
+const PING_INTERVAL: Duration = Duration::from_millis(250);
 
 type Answered = oneshot::Sender<io::Result<Vec<u8>>>;
 
@@ -52,6 +52,8 @@ pub(super) struct Connection {
     soon: mpsc::UnboundedSender<Frame>,
     next: AtomicU64,
     table: Mutex<Table>,
+    /// Told when this side wants no more of it.
+    hung_up: Notify,
 }
 
 /// The ends of a connection's queues.
@@ -64,8 +66,13 @@ impl Connection {
     pub(super) fn new() -> (Arc<Connection>, Queues) {
         let (outgoing, frames) = mpsc::channel(QUEUE_FRAMES);
         let (soon, urgent) = mpsc::unbounded_channel();
-        let connection =
-            Connection { outgoing, soon, next: AtomicU64::new(1), table: Mutex::new(Table::default()) };
+        let connection = Connection {
+            outgoing,
+            soon,
+            next: AtomicU64::new(1),
+            table: Mutex::default(),
+            hung_up: Notify::new(),
+        };
         (Arc::new(connection), Queues { outgoing: frames, soon: urgent })
     }
 
@@ -75,7 +82,13 @@ impl Connection {
 
     /// Whether it still carries anything.
     pub(super) fn is_open(&self) -> bool {
-        !self.outgoing.is_closed()
+        !self.outgoing.is_closed() && !self.table().is_broken
+    }
+
+    /// Ends it, for both sides.
+    pub(super) fn hang_up(&self) {
+        self.break_off();
+        self.hung_up.notify_one();
     }
 
     /// Sends a frame when there is room in the queue.
@@ -223,10 +236,12 @@ pub(super) async fn run_dialled(
     writing: impl AsyncWrite + Unpin,
     connection: Arc<Connection>,
     queues: Queues,
+    silence_max: Duration,
 ) {
     tokio::select! {
-        _ = write_frames(writing, queues, Some(PING_INTERVAL)) => {}
-        _ = read_answers(reading, &connection) => {}
+        _ = write_frames(writing, queues, Kind::Ping) => {}
+        _ = read_answers(Watched::new(reading, silence_max), &connection) => {}
+        () = connection.hung_up.notified() => {}
     }
     connection.break_off();
 }
@@ -237,10 +252,12 @@ pub(super) async fn run_accepted(
     writing: impl AsyncWrite + Unpin,
     peer: Peer,
     service: Arc<dyn Service>,
+    silence_max: Duration,
 ) -> io::Result<()> {
     let (connection, queues) = Connection::new();
+    let reading = Watched::new(reading, silence_max);
     let outcome = tokio::select! {
-        outcome = write_frames(writing, queues, None) => outcome,
+        outcome = write_frames(writing, queues, Kind::Pong) => outcome,
         outcome = read_requests(reading, peer, service, &connection) => outcome,
     };
     connection.break_off();
@@ -250,16 +267,16 @@ pub(super) async fn run_accepted(
 async fn write_frames(
     stream: impl AsyncWrite + Unpin,
     mut queues: Queues,
-    ping: Option<Duration>,
+    sign_of_life: Kind,
 ) -> io::Result<()> {
     let mut stream = BufWriter::new(stream);
-    let mut pings = tokio::time::interval(ping.unwrap_or(Duration::from_secs(3600)));
-    pings.tick().await;
+    let mut pings = tokio::time::interval(PING_INTERVAL);
+    pings.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         let frame = tokio::select! {
             biased;
             Some(frame) = queues.soon.recv() => frame,
-            _ = pings.tick() => Frame { kind: Kind::Ping, number: 0, content: Vec::new() },
+            _ = pings.tick() => Frame { kind: sign_of_life, number: 0, content: Vec::new() },
             frame = queues.outgoing.recv() => match frame {
                 Some(frame) => frame,
                 None => return Ok(()),
@@ -274,13 +291,37 @@ async fn write_frames(
     }
 }
 
-async fn next_frame(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Frame>> {
-    tokio::time::timeout(SILENCE_MAX, frame::read(stream)).await.map_err(|_| io::ErrorKind::TimedOut)?
+/// A connection's bytes; an error when none arrive for some time.
+struct Watched<R> {
+    bytes: R,
+    silence_max: Duration,
+    deadline: Pin<Box<tokio::time::Sleep>>,
+}
+
+impl<R> Watched<R> {
+    fn new(bytes: R, silence_max: Duration) -> Watched<R> {
+        Watched { bytes, silence_max, deadline: Box::pin(tokio::time::sleep(silence_max)) }
+    }
+}
+
+impl<R: AsyncRead + Unpin> AsyncRead for Watched<R> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+        buffer: &mut tokio::io::ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if let Poll::Ready(outcome) = Pin::new(&mut self.bytes).poll_read(context, buffer) {
+            let deadline = tokio::time::Instant::now() + self.silence_max;
+            self.deadline.as_mut().reset(deadline);
+            return Poll::Ready(outcome);
+        }
+        self.deadline.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
 }
 
 async fn read_answers(stream: impl AsyncRead + Unpin, connection: &Connection) -> io::Result<()> {
     let mut stream = BufReader::new(stream);
-    while let Some(frame) = next_frame(&mut stream).await? {
+    while let Some(frame) = frame::read(&mut stream).await? {
         match frame.kind {
             Kind::Answer => connection.answered(frame.number, Ok(frame.content)),
             Kind::Failure => {
@@ -303,7 +344,7 @@ async fn read_requests(
 ) -> io::Result<()> {
     let mut stream = BufReader::new(stream);
     let running = Arc::new(Semaphore::new(CONCURRENT_REQUESTS));
-    while let Some(frame) = next_frame(&mut stream).await? {
+    while let Some(frame) = frame::read(&mut stream).await? {
         match frame.kind {
             Kind::Request => {
                 let Ok(permit) = running.clone().acquire_owned().await else { return Ok(()) };
@@ -318,9 +359,7 @@ async fn read_requests(
                 let service = service.clone();
                 tokio::spawn(async move { service.accept(peer, frame.content, opened).await });
             }
-            Kind::Ping => {
-                connection.send_soon(Frame { kind: Kind::Pong, number: 0, content: Vec::new() });
-            }
+            Kind::Ping => {}
             Kind::Answer | Kind::Failure | Kind::Pong => {
                 return Err(nonsense("a frame comes the wrong way"));
             }

@@ -43,8 +43,9 @@ pub(super) enum Kind {
     End,
     /// A stream breaks, both ways: why.
     Reset,
-    /// Shows that this side lives; answered by `Pong`.
+    /// Shows that the side that dialled lives.
     Ping,
+    /// Shows that the other side lives.
     Pong,
 }
 

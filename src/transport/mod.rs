@@ -99,6 +99,9 @@ pub trait Transport: Send + Sync + 'static {
     /// out is then unknown.
     async fn call(&self, to: &Destination, lane: Lane, request: Vec<u8>) -> Result<Vec<u8>>;
 
+    /// Breaks the streams to a node.
+    fn hang_up(&self, node: u64);
+
     /// Opens a stream with its first message.
     async fn open(&self, to: &Destination, first: Vec<u8>) -> Result<Stream>;
 }

@@ -35,13 +35,14 @@ fn broken(to: &Destination, error: &io::Error) -> Error {
 pub struct Tcp {
     own: Arc<Own>,
     tls: Option<Arc<Tls>>,
+    silence_max: Duration,
     connections: Mutex<HashMap<(Destination, Lane), Arc<Connection>>>,
 }
 
 impl Tcp {
-    /// Dials as a node, with or without encryption.
-    pub fn new(own: Arc<Own>, tls: Option<Arc<Tls>>) -> Tcp {
-        Tcp { own, tls, connections: Mutex::new(HashMap::new()) }
+    /// Dials as a node, with or without encryption. A peer that is silent for longer is gone.
+    pub fn new(own: Arc<Own>, tls: Option<Arc<Tls>>, silence_max: Duration) -> Tcp {
+        Tcp { own, tls, silence_max, connections: Mutex::new(HashMap::new()) }
     }
 
     /// Greets everyone anew: this node's cluster has changed.
@@ -66,7 +67,7 @@ impl Tcp {
         tokio::time::timeout(CONNECT_TIMEOUT, greeting).await.map_err(|_| io::ErrorKind::TimedOut)??;
         let (connection, queues) = Connection::new();
         let (reading, writing) = split(stream);
-        tokio::spawn(run_dialled(reading, writing, connection.clone(), queues));
+        tokio::spawn(run_dialled(reading, writing, connection.clone(), queues, self.silence_max));
         let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
         connections.retain(|_, connection| connection.is_open());
         connections.insert(key, connection.clone());
@@ -90,14 +91,27 @@ impl Transport for Tcp {
         call.await.map_err(|error| broken(to, &error))
     }
 
+    fn hang_up(&self, node: u64) {
+        let connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        let to_node = |key: &(Destination, Lane)| key.0.node == Some(node) && key.1 == Lane::Bulk;
+        connections.iter().filter(|(key, _)| to_node(key)).for_each(|(_, connection)| connection.hang_up());
+    }
+
     async fn open(&self, to: &Destination, first: Vec<u8>) -> Result<Stream> {
         let open = async { self.connection(to, Lane::Bulk).await?.open(first).await };
         open.await.map_err(|error| broken(to, &error))
     }
 }
 
-/// Answers the requests of peers until the task is stopped. A peer that sends nonsense is cut off.
-pub async fn serve(listener: TcpListener, own: Arc<Own>, tls: Option<Arc<Tls>>, service: Arc<dyn Service>) {
+/// Answers the requests of peers until the task is stopped. A peer that sends nonsense, or nothing for too
+/// long, is cut off.
+pub async fn serve(
+    listener: TcpListener,
+    own: Arc<Own>,
+    tls: Option<Arc<Tls>>,
+    silence_max: Duration,
+    service: Arc<dyn Service>,
+) {
     let peers = Arc::new(Semaphore::new(PEERS_MAX));
     loop {
         let Ok(permit) = peers.clone().acquire_owned().await else { return };
@@ -111,7 +125,7 @@ pub async fn serve(listener: TcpListener, own: Arc<Own>, tls: Option<Arc<Tls>>, 
         };
         let (service, own, tls) = (service.clone(), own.clone(), tls.clone());
         tokio::spawn(async move {
-            if let Err(error) = answer_peer(stream, &own, tls.as_deref(), service).await
+            if let Err(error) = answer_peer(stream, &own, tls.as_deref(), silence_max, service).await
                 && error.kind() != io::ErrorKind::ConnectionReset
             {
                 telemetry::info!("the connection of a node from {address} ended: {error}");
@@ -125,6 +139,7 @@ async fn answer_peer(
     stream: TcpStream,
     own: &Own,
     tls: Option<&Tls>,
+    silence_max: Duration,
     service: Arc<dyn Service>,
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;
@@ -139,7 +154,7 @@ async fn answer_peer(
     let (stream, peer) =
         tokio::time::timeout(CONNECT_TIMEOUT, greeting).await.map_err(|_| io::ErrorKind::TimedOut)??;
     let (reading, writing) = split(stream);
-    run_accepted(reading, writing, peer, service).await
+    run_accepted(reading, writing, peer, service, silence_max).await
 }
 
 #[cfg(test)]
@@ -148,6 +163,8 @@ mod tests {
 
     use super::super::{Certificates, Peer};
     use super::*;
+
+    const SILENCE_MAX: Duration = Duration::from_secs(5);
 
     struct Echo;
 
@@ -183,12 +200,12 @@ mod tests {
     async fn echo(tls: Option<Arc<Tls>>) -> Destination {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        tokio::spawn(serve(listener, Own::new(2, 7), tls, Arc::new(Echo)));
+        tokio::spawn(serve(listener, Own::new(2, 7), tls, SILENCE_MAX, Arc::new(Echo)));
         Destination::node(2, address)
     }
 
     fn tcp() -> Arc<Tcp> {
-        Arc::new(Tcp::new(Own::new(1, 7), None))
+        Arc::new(Tcp::new(Own::new(1, 7), None, SILENCE_MAX))
     }
 
     #[tokio::test]
@@ -287,11 +304,11 @@ mod tests {
         };
         let tls = Arc::new(Tls::load(&certificates("node")).unwrap());
         let to = echo(Some(tls.clone())).await;
-        let transport = Tcp::new(Own::new(1, 7), Some(tls));
+        let transport = Tcp::new(Own::new(1, 7), Some(tls), SILENCE_MAX);
         assert_eq!(transport.call(&to, Lane::Control, b"secret".to_vec()).await.unwrap(), b"secret");
         assert!(tcp().call(&to, Lane::Control, b"plain".to_vec()).await.is_err());
         let stranger = Arc::new(Tls::load(&certificates("stranger")).unwrap());
-        let transport = Tcp::new(Own::new(1, 7), Some(stranger));
+        let transport = Tcp::new(Own::new(1, 7), Some(stranger), SILENCE_MAX);
         assert!(transport.call(&to, Lane::Control, b"stranger".to_vec()).await.is_err());
     }
 }
