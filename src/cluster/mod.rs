@@ -248,6 +248,7 @@ impl Cluster {
                     }
                 };
                 tokio::select! {
+                    biased;
                     answer = asked => match answer {
                         Ok(answer) => return Ok(answer),
                         Err(error) => last = Some(error),
@@ -267,12 +268,15 @@ impl Cluster {
         self.transport.call(to, Lane::Control, marked(QUESTIONS, question.encode())).await
     }
 
-    /// Runs for the node's life: when another node leads, what was on its way to the last leader ends at once.
+    /// Runs until the node has stopped: when another node leads, what was on its way to the last leader ends at once.
     /// Nothing of it can be committed any more, even if that leader does not know yet, or does not answer.
     pub async fn follow_leadership(&self) {
         let mut before = None;
         loop {
             if !self.node.wait_for_leader(before, LEADER_PATIENCE).await {
+                if self.node.failure().is_some() {
+                    return;
+                }
                 continue;
             }
             let now = self.node.leadership();

@@ -35,7 +35,10 @@ impl Drop for Turn {
         let waiting = std::mem::take(&mut state.waiting);
         drop(state);
         let next = Turn(self.0.clone());
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        // Nobody waits in a runtime that a panic takes apart, and it takes no more tasks.
+        if !std::thread::panicking()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
             runtime.spawn(async move {
                 let answer = (next.0.ask)().await;
                 for sender in waiting {

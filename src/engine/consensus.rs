@@ -93,7 +93,7 @@ impl Consensus for Local {
 
     async fn propose(&self, entry: Vec<u8>, term: u64) -> Result<Outcome> {
         let mut next = self.next.lock().await;
-        let log_id = LogId { term, node: 1, index: *next };
+        let log_id = LogId { term, index: *next };
         *next += 1;
         self.databases.apply(log_id, &entry).await?;
         Ok(Box::pin(async move { Fate::Applied(log_id) }))

@@ -37,6 +37,7 @@ pub(super) async fn run(databases: &Databases, consensus: &dyn Consensus) {
             None => databases.ready().notified().await,
             Some(first) if has_room => {
                 tokio::select! {
+                    biased;
                     ended = end(&mut first.outcomes) => {
                         finish(databases, consensus, in_flight.pop_front(), ended).await;
                     }

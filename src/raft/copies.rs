@@ -141,15 +141,14 @@ impl Copies {
             found.path.join(copied_file_name(oid))
         };
         let length = length.min(PIECE_BYTES);
-        let read = tokio::task::spawn_blocking(move || {
+        let read = telemetry::run_blocking(move || {
             let mut file = std::fs::File::open(path)?;
             file.seek(SeekFrom::Start(offset))?;
             let mut bytes = Vec::new();
             file.take(length).read_to_end(&mut bytes)?;
             std::io::Result::Ok(bytes)
         });
-        let read = read.await.map_err(|_| Error::internal("a read was stopped"))?;
-        read.map_err(|error| failed("read a copy", &error))
+        read.await?.map_err(|error| failed("read a copy", &error))
     }
 
     /// Deletes the copy that nobody asks for any more.
@@ -279,8 +278,7 @@ impl Fetcher {
 
 /// Writes beside the runtime's threads: a disk that is slow must not delay heartbeats.
 async fn write_piece(mut target: std::fs::File, piece: Vec<u8>) -> Result<std::fs::File> {
-    let written = tokio::task::spawn_blocking(move || target.write_all(&piece).map(|()| target)).await;
-    let written = written.map_err(|_| Error::internal("a write was stopped"))?;
+    let written = telemetry::run_blocking(move || target.write_all(&piece).map(|()| target)).await?;
     written.map_err(|error| failed("write incoming files", &error))
 }
 

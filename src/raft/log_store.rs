@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use super::types::{
     RaftEntry, RaftLogId, RaftVoteOf, Types, log_id, raft_entry, raft_log_id, raft_vote, stored_entry, vote,
 };
-use crate::storage::{LogFile, LogPayload, OnFlushed};
+use crate::storage::{Log, LogPayload, OnFlushed};
 
 /// Bytes of entries read at once for a follower or for applying; at least one entry is.
 const READ_BYTES_MAX: usize = 8 << 20;
@@ -21,7 +21,7 @@ pub(super) const READ_ENTRIES: u64 = 64;
 
 /// The log, for openraft to write and read.
 #[derive(Clone)]
-pub(super) struct LogStore(pub(super) Arc<LogFile>);
+pub(super) struct LogStore(pub(super) Arc<dyn Log>);
 
 /// Runs a call that ends with a flush, and waits for that.
 pub(super) async fn flushed(call: impl FnOnce(OnFlushed) -> io::Result<()>) -> io::Result<()> {
@@ -125,7 +125,7 @@ impl RaftLogStorage<Types> for LogStore {
         I::IntoIter: OptionalSend,
     {
         let done = OnFlushed::new(move |outcome| callback.io_completed(outcome));
-        self.0.append(entries.into_iter().map(stored_entry), done)
+        self.0.append(entries.into_iter().map(stored_entry).collect(), done)
     }
 
     async fn truncate_after(&mut self, last: Option<RaftLogId>) -> io::Result<()> {

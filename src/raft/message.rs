@@ -81,7 +81,6 @@ trait EncodeRaft {
 impl EncodeRaft for Encoder {
     fn log_id(&mut self, id: LogId) {
         self.number(id.term);
-        self.number(id.node);
         self.number(id.index);
     }
 
@@ -132,7 +131,7 @@ trait DecodeRaft {
 
 impl DecodeRaft for Decoder<'_> {
     fn log_id(&mut self) -> Result<LogId> {
-        Ok(LogId { term: self.number()?, node: self.number()?, index: self.number()? })
+        Ok(LogId { term: self.number()?, index: self.number()? })
     }
 
     fn optional_log_id(&mut self) -> Result<Option<RaftLogId>> {
@@ -360,7 +359,7 @@ mod tests {
     use crate::raft::types::Proposal;
 
     fn id(index: u64) -> RaftLogId {
-        raft_log_id(LogId { term: 3, node: 2, index })
+        raft_log_id(LogId { term: 3, index })
     }
 
     #[test]
@@ -390,7 +389,7 @@ mod tests {
         let answer = Appended::PartialSuccess(Some(id(4)));
         assert_eq!(decode_appended(&encode_appended(&answer)).unwrap(), answer);
         let files = vec![CopiedFile { oid: 0, bytes: 1 << 40 }, CopiedFile { oid: 5, bytes: 0 }];
-        let floor = LogId { term: 1, node: 2, index: 3 };
+        let floor = LogId { term: 1, index: 3 };
         let opened = OpenedCopy { copy: 9, files: CopiedFiles { floor, files } };
         assert_eq!(decode_opened(&encode_opened(&opened)).unwrap(), opened);
         let voted = Voted::new(vote, Some(id(1)), true);

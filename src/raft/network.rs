@@ -12,7 +12,7 @@ use openraft::{BasicNode, OptionalSend};
 
 use super::copies::Copies;
 use super::message::{self, Appended, Offer, Request, Voted};
-use super::types::{Leader, RaftVoteOf, Types, log_id};
+use super::types::{Elected, RaftVoteOf, Types, log_id};
 use crate::error::Result;
 use crate::transport::{Destination, Lane, Transport};
 
@@ -92,7 +92,7 @@ impl RaftNetworkV2<Types> for Connection {
     async fn full_snapshot(
         &mut self,
         vote: RaftVoteOf,
-        snapshot: openraft::storage::Snapshot<Leader, u64, BasicNode, ()>,
+        snapshot: openraft::storage::Snapshot<Elected, u64, BasicNode, ()>,
         cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
         _: RPCOption,
     ) -> Result<SnapshotResponse<Types>, StreamingError<Types>> {
@@ -110,6 +110,7 @@ impl RaftNetworkV2<Types> for Connection {
         };
         let request = Request::Snapshot(Box::new(offer)).encode();
         tokio::select! {
+            biased;
             closed = cancel => Err(StreamingError::Closed(closed)),
             answer = self.transport.call(&self.to, Lane::Bulk, request) => {
                 let answer = answer.map_err(unreachable)?;

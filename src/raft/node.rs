@@ -9,7 +9,6 @@ use std::time::Duration;
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::errors::ClientWriteError;
 use openraft::impls::ProgressResponder;
-use openraft::impls::leader_id_adv::LeaderId;
 use openraft::{BasicNode, ChangeMembers, Config, ReadPolicy, SnapshotPolicy};
 
 use super::answers::Answers;
@@ -21,7 +20,7 @@ use super::rebuild::Rebuilder;
 use super::state_machine::{self, StateMachine};
 use super::types::{Proposal, Types, log_id};
 use crate::error::{Error, Result, state};
-use crate::storage::{Databases, LogFile, LogId};
+use crate::storage::{Databases, Log, LogId};
 use crate::telemetry::{self, Random};
 use crate::transport::{Own, Service, Transport};
 
@@ -122,7 +121,7 @@ pub enum Fate {
 pub struct RaftNode {
     raft: Raft,
     databases: Arc<Databases>,
-    log: Arc<LogFile>,
+    log: Arc<dyn Log>,
     options: Options,
     own: Arc<Own>,
     copies: Arc<Copies>,
@@ -180,7 +179,7 @@ impl RaftNode {
         options: Options,
         own: Arc<Own>,
         databases: Arc<Databases>,
-        log: Arc<LogFile>,
+        log: Arc<dyn Log>,
         transport: Arc<dyn Transport>,
         random: Arc<dyn Random>,
     ) -> Result<Arc<RaftNode>> {
@@ -268,6 +267,7 @@ impl RaftNode {
         let is_ready = |applied: &LogId| applied.term >= term && applied.index >= self.own_until;
         if !is_ready(&applied.borrow()) {
             tokio::select! {
+                biased;
                 _ = applied.wait_for(is_ready) => {}
                 () = self.wait_while_leading(term) => return Err(not_leading()),
             }
@@ -322,8 +322,7 @@ impl RaftNode {
         telemetry::metrics::LOG_ENTRIES.increment();
         telemetry::metrics::LOG_BYTES.add(entry.len() as u64);
         let (responder, receiver) = ProgressResponder::complete_only();
-        let leader = LeaderId { term, node_id: self.options.node_id };
-        let write = self.raft.write(Proposal(entry.into())).with_leader(leader).responder(responder);
+        let write = self.raft.write(Proposal(entry.into())).with_leader(term).responder(responder);
         write.await.map_err(|error| stopped(&error))?;
         Ok(async move {
             match receiver.await {
@@ -465,6 +464,7 @@ impl RaftNode {
             }
         };
         tokio::select! {
+            biased;
             outcome = applied.wait_for(|applied| applied.index >= index) => {
                 outcome.map(|_| ()).map_err(|_| Error::internal("the databases were closed"))
             }

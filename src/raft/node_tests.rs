@@ -22,7 +22,7 @@ use super::{Fate, Options, RaftNode};
 use crate::error::{Error, Result, state};
 use crate::storage::{CancelToken, DataDirectory, Databases, Execution, LogFile, test_execution};
 use crate::telemetry::SystemRandom;
-use crate::transport::{Destination, Lane, Own, Peer, Service, Stream, Tcp, Transport};
+use crate::transport::{self, Destination, Lane, Own, Peer, Service, Stream, Tcp, Transport};
 
 struct Stores;
 
@@ -37,7 +37,7 @@ fn stores(directory: &tempfile::TempDir) -> (LogStore, StateMachine) {
     let log = LogFile::open(&directory.log()).unwrap();
     let databases = Databases::open(directory, Arc::new(SystemRandom)).unwrap();
     let databases = Arc::new(databases);
-    let fetcher = Fetcher::new(databases.clone(), Arc::new(Tcp::new(Own::new(1, 0), None, SILENCE_MAX)));
+    let fetcher = Fetcher::new(databases.clone(), Arc::new(tcp(1, 0)));
     let machine = StateMachine::open(databases, fetcher, Rebuilder::new(1)).unwrap();
     (LogStore(Arc::new(log)), machine)
 }
@@ -69,8 +69,15 @@ struct Cables {
     cut: Mutex<BTreeSet<String>>,
 }
 
+fn speech(node: u64, cluster: u64) -> transport::Options {
+    transport::Options { own: Own::new(node, cluster), tls: None, silence_max: Duration::from_secs(5) }
+}
+
+fn tcp(node: u64, cluster: u64) -> Tcp {
+    Tcp::new(speech(node, cluster), Arc::new(transport::TcpNetwork))
+}
+
 /// Whoever asks, in the only cluster.
-const SILENCE_MAX: Duration = Duration::from_secs(5);
 const CLUSTER: Peer = Peer { node: 1, cluster: 1 };
 
 /// One node's end of the network.
@@ -303,19 +310,8 @@ async fn three_nodes_agree_over_tcp() {
     for id in 1..=3 {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         addresses.push((id, listener.local_addr().unwrap().to_string()));
-        let member = start(
-            id,
-            directory.path().join(id.to_string()),
-            Arc::new(Tcp::new(Own::new(id, 1), None, SILENCE_MAX)),
-        )
-        .await;
-        tokio::spawn(crate::transport::serve(
-            listener,
-            Own::new(id, 1),
-            None,
-            SILENCE_MAX,
-            member.node.service(),
-        ));
+        let member = start(id, directory.path().join(id.to_string()), Arc::new(tcp(id, 1))).await;
+        tokio::spawn(transport::serve(listener, speech(id, 1), member.node.service()));
         members.push(member);
     }
     members[0].node.initialise(&addresses).await.unwrap();
@@ -346,7 +342,7 @@ fn copy_directory(from: &std::path::Path, to: &std::path::Path) {
 async fn a_lone_node_that_restarts_owes_its_readers_the_whole_log() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("data");
-    let transport = || Arc::new(Tcp::new(Own::new(1, 1), None, SILENCE_MAX));
+    let transport = || Arc::new(tcp(1, 1));
     let member = start(1, path.clone(), transport()).await;
     member.node.initialise(&[(1, "nowhere:1".into())]).await.unwrap();
     member.node.wait_until_ready().await.unwrap();

@@ -10,12 +10,12 @@ use super::log_store::{READ_ENTRIES, flushed};
 use super::state_machine::{keep_membership, kept_membership};
 use super::types::{Membership, StoredMembership, raft_log_id};
 use crate::error::{Error, Result, state};
-use crate::storage::{Databases, LogFile, LogId, LogPayload};
+use crate::storage::{Databases, Log, LogId, LogPayload};
 
 /// Applies all of a node's log, whether it is known to be committed or not, since nobody is left to ask.
 /// Then the node is the only voter, and its log is empty after the last entry: whoever joins takes its
 /// files over. Gives that entry.
-pub async fn recover(log: &LogFile, databases: &Arc<Databases>, node: u64) -> Result<u64> {
+pub async fn recover(log: &dyn Log, databases: &Arc<Databases>, node: u64) -> Result<u64> {
     apply_all(log, databases).await?;
     let floor = databases.flush().await?;
     let before = kept_membership(databases)?;
@@ -31,7 +31,7 @@ fn failed(error: &io::Error) -> Error {
     Error::new(state::IO_ERROR, format!("the log cannot be used: {error}"))
 }
 
-async fn apply_all(log: &LogFile, databases: &Databases) -> Result<()> {
+async fn apply_all(log: &dyn Log, databases: &Databases) -> Result<()> {
     let state = log.state();
     let Some(LogId { index: last, .. }) = state.last else { return Ok(()) };
     let mut next = databases.floor().map_or(0, |floor| floor.index + 1);

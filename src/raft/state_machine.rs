@@ -18,15 +18,15 @@ use super::copies::Fetcher;
 use super::message::OpenedCopy;
 use super::rebuild::Rebuilder;
 use super::types::{
-    Leader, Proposal, RaftLogId, StoredMembership, Types, log_id, membership_text, raft_log_id,
+    Elected, Proposal, RaftLogId, StoredMembership, Types, log_id, membership_text, raft_log_id,
     read_membership,
 };
 use crate::error::{Error, Result, state};
 use crate::storage::{Databases, LogId};
 use crate::telemetry;
 
-type Meta = SnapshotMeta<Leader, u64, openraft::BasicNode>;
-type FilesSnapshot = Snapshot<Leader, u64, openraft::BasicNode, ()>;
+type Meta = SnapshotMeta<Elected, u64, openraft::BasicNode>;
+type FilesSnapshot = Snapshot<Elected, u64, openraft::BasicNode, ()>;
 
 /// Memberships remembered for snapshots of before them.
 const EARLIER_MAX: usize = 16;
@@ -63,10 +63,9 @@ pub(super) fn kept_membership(databases: &Databases) -> Result<StoredMembership>
 /// Keeps a membership, durably.
 pub(super) async fn keep_membership(databases: &Arc<Databases>, membership: &StoredMembership) -> Result<()> {
     let id = membership.log_id().as_ref().map(log_id).unwrap_or_default();
-    let text = format!("{} {} {}\n{}", id.term, id.node, id.index, membership_text(membership.membership()));
+    let text = format!("{} {}\n{}", id.term, id.index, membership_text(membership.membership()));
     let databases = databases.clone();
-    let kept = tokio::task::spawn_blocking(move || databases.directory().keep_fact(MEMBERSHIP, &text)).await;
-    kept.map_err(|_| Error::internal("a write was stopped"))?
+    telemetry::run_blocking(move || databases.directory().keep_fact(MEMBERSHIP, &text)).await?
 }
 
 impl StateMachine {
@@ -132,13 +131,13 @@ impl StateMachine {
 fn stored_membership(text: &str) -> Result<StoredMembership> {
     let (id, membership) = text.split_once('\n').unwrap_or((text, ""));
     let numbers: Vec<u64> = id.split(' ').filter_map(|number| number.parse().ok()).collect();
-    let [term, node, index] = numbers[..] else {
+    let [term, index] = numbers[..] else {
         return Err(Error::new(
             state::DATA_CORRUPTED,
             "the data directory's file node/membership is damaged",
         ));
     };
-    Ok(StoredMembership::new(Some(raft_log_id(LogId { term, node, index })), read_membership(membership)?))
+    Ok(StoredMembership::new(Some(raft_log_id(LogId { term, index })), read_membership(membership)?))
 }
 
 impl RaftStateMachine<Types> for StateMachine {

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use openraft::entry::EntryPayload;
-use openraft::impls::leader_id_adv::LeaderId;
+use openraft::impls::leader_id_std::LeaderId;
 use openraft::impls::{BasicNode, Entry, LogId, Vote};
-use openraft::vote::RaftVote;
+use openraft::vote::{RaftLeaderId, RaftVote};
 
 use crate::bail;
 use crate::error::{Error, Result, state};
@@ -29,36 +29,40 @@ openraft::declare_raft_types!(
         R = (),
         NodeId = u64,
         Node = BasicNode,
+        // At most one leader a term, as everybody here takes for granted.
+        LeaderId = LeaderId<u64, u64>,
+        AsyncRuntime = super::runtime::Runtime,
 );
 
 pub(super) type Leader = LeaderId<u64, u64>;
-pub(super) type RaftLogId = LogId<Leader>;
-pub(super) type RaftEntry = Entry<Leader, EntryPayload<Proposal, u64, BasicNode>>;
+/// A leader whom a quorum has voted for.
+pub(super) type Elected = <Leader as RaftLeaderId>::Committed;
+pub(super) type RaftLogId = LogId<Elected>;
+pub(super) type RaftEntry = Entry<Elected, EntryPayload<Proposal, u64, BasicNode>>;
 pub(super) type RaftVoteOf = Vote<Leader>;
 pub(super) type Membership = openraft::Membership<u64, BasicNode>;
-pub(super) type StoredMembership = openraft::StoredMembership<Leader, u64, BasicNode>;
+pub(super) type StoredMembership = openraft::StoredMembership<Elected, u64, BasicNode>;
 
 /// Our log id as openraft's.
 pub(super) fn raft_log_id(log_id: storage::LogId) -> RaftLogId {
-    LogId::new(LeaderId { term: log_id.term, node_id: log_id.node }, log_id.index)
+    LogId::new(log_id.term.into(), log_id.index)
 }
 
 /// openraft's log id as ours.
 pub(super) fn log_id(log_id: &RaftLogId) -> storage::LogId {
-    let leader = log_id.committed_leader_id();
-    storage::LogId { term: leader.term, node: leader.node_id, index: log_id.index() }
+    storage::LogId { term: **log_id.committed_leader_id(), index: log_id.index() }
 }
 
 /// Our stored vote as openraft's.
 pub(super) fn raft_vote(vote: storage::StoredVote) -> RaftVoteOf {
-    let leader = LeaderId { term: vote.term, node_id: vote.node.unwrap_or_default() };
+    let leader = LeaderId { term: vote.term, voted_for: vote.node.unwrap_or_default() };
     Vote::from_leader_id(leader, vote.committed)
 }
 
 /// openraft's vote as ours.
 pub(super) fn vote(vote: &RaftVoteOf) -> storage::StoredVote {
     let leader = vote.leader_id();
-    storage::StoredVote { term: leader.term, node: Some(leader.node_id), committed: vote.is_committed() }
+    storage::StoredVote { term: leader.term, node: Some(leader.voted_for), committed: vote.is_committed() }
 }
 
 /// An entry as the log keeps it.

@@ -18,7 +18,7 @@ use crate::raft::{self, RaftNode};
 use crate::session::{self, Sessions};
 use crate::storage::{DataDirectory, Databases, LogFile};
 use crate::telemetry::{self, Clock, Random, SystemClock, SystemRandom};
-use crate::transport::{self, Certificates, Own, Tcp, Tls};
+use crate::transport::{self, Certificates, Own, Tcp, TcpNetwork, Tls};
 use crate::wire::{self, Gate};
 
 /// The number of a node that has always been alone.
@@ -135,8 +135,12 @@ impl Server {
         let directory = DataDirectory::open(&config.data)?;
         let node_id = node_id(&directory, &config.cluster, &*random)?;
         let own = Own::new(node_id, cluster::kept_number(&directory, cluster::CLUSTER)?.unwrap_or(0));
-        let tls = load_tls(&config.cluster)?;
-        let transport = Arc::new(Tcp::new(own.clone(), tls.clone(), config.cluster.silence_max()));
+        let speech = transport::Options {
+            own: own.clone(),
+            tls: load_tls(&config.cluster)?,
+            silence_max: config.cluster.silence_max(),
+        };
+        let transport = Arc::new(Tcp::new(speech.clone(), Arc::new(TcpNetwork)));
         let log = LogFile::open(&directory.log()).map_err(|error| {
             Error::new(
                 state::IO_ERROR,
@@ -207,13 +211,7 @@ impl Server {
         let forwarded = session::Forwarded::new(sessions.clone(), Box::new(open.clone()));
         cluster.serve_sessions(Arc::new(Guests(forwarded)));
         if let Some(listener) = cluster_listener {
-            tasks.0.push(tokio::spawn(transport::serve(
-                listener,
-                own,
-                tls,
-                config.cluster.silence_max(),
-                cluster.service(),
-            )));
+            tasks.0.push(tokio::spawn(transport::serve(listener, speech, cluster.service())));
         }
         let following = cluster.clone();
         tasks.0.push(tokio::spawn(async move { following.follow_leadership().await }));

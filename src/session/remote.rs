@@ -1,7 +1,7 @@
 //! What needs the writer while another node leads: it goes to this session's other half there.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::client::{Client, CopyInput, Reply, ResultColumn};
 use super::portal::{Columns, Source, Started, Tag};
@@ -9,6 +9,8 @@ use super::prepared::Prepared;
 use super::relay::{Begin, Context, Order, Report, Run, StatementKey};
 use super::transaction::Write;
 use super::{Session, idle_in_transaction};
+use tokio::time::Instant;
+
 use crate::bail;
 use crate::engine::{Reader, Spool, Stream, TransactionId};
 use crate::error::{Error, Result, state};
@@ -252,9 +254,9 @@ impl Session {
             None => return Err(lost().into()),
         };
         let begin = if has_begun { None } else { Some(self.begin_order(id)) };
-        let timeout_ms = self
-            .deadline
-            .map(|deadline| deadline.saturating_duration_since(Instant::now()).as_millis().max(1) as u64);
+        let timeout_ms = self.deadline.map(|deadline| {
+            deadline.saturating_duration_since(std::time::Instant::now()).as_millis().max(1) as u64
+        });
         let commits = self.commits_with_statement();
         let run = Run {
             begin,

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::ffi;
 
-use super::sqlite::{Access, Connection};
+use super::sqlite::{self, Access, Connection};
 use crate::error::{Error, Result, state};
 use crate::telemetry;
 
@@ -73,12 +73,10 @@ impl Checkpointer {
 
     /// Flushes what is committed to stable storage. Blocks for the disk.
     pub(super) fn flush(&self) -> Result<()> {
-        let flushed = match File::open(wal_path(&self.path)) {
-            Ok(wal) => wal.sync_data(),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                File::open(&self.path).and_then(|file| file.sync_all())
-            }
-            Err(error) => Err(error),
+        let wal = wal_path(&self.path);
+        let flushed = match wal.exists() {
+            true => sqlite::sync(&wal, ffi::SQLITE_OPEN_WAL),
+            false => sqlite::sync(&self.path, ffi::SQLITE_OPEN_MAIN_DB),
         };
         let directory = self.path.parent().unwrap_or(Path::new("."));
         let named = File::open(directory).and_then(|directory| directory.sync_all());

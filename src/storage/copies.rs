@@ -67,9 +67,7 @@ impl Databases {
             database.mark_replaced();
         }
         let (databases, source) = (self.clone(), files.to_owned());
-        let replaced =
-            tokio::task::spawn_blocking(move || databases.directory().replace_databases(&source)).await;
-        replaced.map_err(|_| Error::internal("taking files over was stopped"))??;
+        telemetry::run_blocking(move || databases.directory().replace_databases(&source)).await??;
         self.open_anew(floor)?;
         self.keep_floor(floor).await?;
         for database in &old {

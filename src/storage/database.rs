@@ -398,8 +398,7 @@ impl Database {
             }
         };
         let database = self.clone();
-        let flushed = tokio::task::spawn_blocking(move || database.checkpointer.flush()).await;
-        flushed.map_err(|_| Error::internal("a flush was stopped"))??;
+        telemetry::run_blocking(move || database.checkpointer.flush()).await??;
         Ok(settled)
     }
 
@@ -415,8 +414,7 @@ impl Database {
         // What is applied is in the file before the copy starts.
         drop(self.reader().await?);
         let (source, target) = (self.path.clone(), target.to_owned());
-        let copied = tokio::task::spawn_blocking(move || copy_file(&source, &target)).await;
-        copied.map_err(|_| Error::internal("a copy was stopped"))?
+        telemetry::run_blocking(move || copy_file(&source, &target)).await?
     }
 
     /// Runs a checkpoint if one is due.
@@ -425,8 +423,7 @@ impl Database {
             return Ok(());
         }
         let database = self.clone();
-        let ran = tokio::task::spawn_blocking(move || database.checkpointer.run()).await;
-        ran.map_err(|_| Error::internal("a checkpoint was stopped"))?
+        telemetry::run_blocking(move || database.checkpointer.run()).await?
     }
 
     /// Commits to the file what waits for it, unless a statement is running: called when time has passed.

@@ -286,9 +286,8 @@ impl Databases {
 
     pub(super) async fn keep_floor(self: &Arc<Self>, floor: LogId) -> Result<()> {
         let databases = self.clone();
-        let text = format!("{} {} {}", floor.term, floor.node, floor.index);
-        let kept = tokio::task::spawn_blocking(move || databases.directory.keep_fact(FLOOR, &text)).await;
-        kept.map_err(|_| Error::internal("a flush was stopped"))??;
+        let text = format!("{} {}", floor.term, floor.index);
+        telemetry::run_blocking(move || databases.directory.keep_fact(FLOOR, &text)).await??;
         *self.floor.lock().unwrap_or_else(PoisonError::into_inner) = Some(floor);
         Ok(())
     }
@@ -338,7 +337,7 @@ fn kept_floor(directory: &DataDirectory) -> Result<Option<LogId>> {
     let Some(text) = directory.fact(FLOOR)? else { return Ok(None) };
     let numbers: Vec<u64> = text.split(' ').filter_map(|number| number.parse().ok()).collect();
     match numbers[..] {
-        [term, node, index] => Ok(Some(LogId { term, node, index })),
+        [term, index] => Ok(Some(LogId { term, index })),
         _ => Err(Error::new(state::DATA_CORRUPTED, "the data directory's file node/floor is damaged")),
     }
 }

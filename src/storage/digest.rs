@@ -8,6 +8,7 @@ use super::databases::Databases;
 use super::log::LogId;
 use super::reader::Reader;
 use crate::error::{Error, Result};
+use crate::telemetry;
 use crate::types::{DatumRef, RowSink};
 
 /// Digests kept to be asked for.
@@ -113,10 +114,11 @@ impl Databases {
         }
         let digests = self.digests();
         digests.put(number, None);
-        tokio::task::spawn_blocking(move || {
+        let work = move || {
             let tables = readers.into_iter().flat_map(|(name, reader)| digest_file(&name, reader)).collect();
             digests.put(number, Some(Arc::new(Digest { index: log_id.index, tables })));
-        });
+        };
+        tokio::spawn(async move { telemetry::run_blocking(work).await });
         Ok(())
     }
 

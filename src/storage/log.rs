@@ -1,6 +1,7 @@
 //! The raft log's file. Nothing is acknowledged before the callback of its append says that it is
 //! on stable storage.
 
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,10 +26,8 @@ const ENTRY_BYTES_MAX: u32 = 1 << 30;
 /// The place of an entry in the log, and the leadership that wrote it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
 pub struct LogId {
-    /// The leader's term.
+    /// The leader's term; each term has one leader at most.
     pub term: u64,
-    /// The leader.
-    pub node: u64,
     /// The place, from 0.
     pub index: u64,
 }
@@ -76,27 +75,28 @@ impl OnFlushed {
     pub fn new(notify: impl FnOnce(io::Result<()>) + Send + 'static) -> OnFlushed {
         OnFlushed(Box::new(notify))
     }
+
+    /// Tells.
+    pub fn tell(self, outcome: io::Result<()>) {
+        (self.0)(outcome);
+    }
 }
 
 impl Callback for OnFlushed {
     fn send(self, outcome: io::Result<()>) {
-        (self.0)(outcome);
+        self.tell(outcome);
     }
 }
 
 impl Encode for LogId {
     fn encode<W: Write>(&self, mut out: W) -> io::Result<usize> {
-        Ok(self.term.encode(&mut out)? + self.node.encode(&mut out)? + self.index.encode(&mut out)?)
+        Ok(self.term.encode(&mut out)? + self.index.encode(&mut out)?)
     }
 }
 
 impl Decode for LogId {
     fn decode<R: Read>(mut bytes: R) -> io::Result<LogId> {
-        Ok(LogId {
-            term: u64::decode(&mut bytes)?,
-            node: u64::decode(&mut bytes)?,
-            index: u64::decode(&mut bytes)?,
-        })
+        Ok(LogId { term: u64::decode(&mut bytes)?, index: u64::decode(&mut bytes)? })
     }
 }
 
@@ -154,6 +154,15 @@ impl Decode for LogPayload {
     }
 }
 
+/// Flushes what is there: the last process may have been killed before it did. A vote that is read and acted
+/// upon, and then lost with the power, would be given twice.
+fn make_durable(directory: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(directory)? {
+        File::open(entry?.path())?.sync_all()?;
+    }
+    File::open(directory)?.sync_all()
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 struct LogTypes;
 
@@ -176,8 +185,38 @@ impl Types for LogTypes {
     }
 }
 
-/// The log. Calls block only while others are in, and never for the disk, except [`LogFile::read`] of
-/// entries that are not cached.
+/// The raft log. Calls do not wait for the disk, except [`Log::read`] of what is not in memory; what they
+/// wrote is durable, in the order of the calls, when `on_flushed` says so.
+pub trait Log: Send + Sync + 'static {
+    /// What is in the log, flushed or not.
+    fn state(&self) -> LogState;
+
+    /// Entries from `from` up to but not including `to`, as far as they are there.
+    fn read(&self, from: u64, to: u64) -> io::Result<Vec<(LogId, LogPayload)>>;
+
+    /// Appends entries.
+    fn append(&self, entries: Vec<(LogId, LogPayload)>, on_flushed: OnFlushed) -> io::Result<()>;
+
+    /// Saves a vote.
+    fn save_vote(&self, vote: StoredVote, on_flushed: OnFlushed) -> io::Result<()>;
+
+    /// Notes what is committed; durable with the next append.
+    fn save_committed(&self, committed: LogId) -> io::Result<()>;
+
+    /// Forgets the entries from an index on.
+    fn truncate(&self, from: u64, on_flushed: OnFlushed) -> io::Result<()>;
+
+    /// Forgets the entries up to and including one, and frees their room.
+    fn purge(&self, upto: LogId, on_flushed: OnFlushed) -> io::Result<()>;
+
+    /// Bytes of entries appended since the start.
+    fn appended_bytes(&self) -> u64;
+
+    /// The log's size on disk, in bytes.
+    fn disk_bytes(&self) -> u64;
+}
+
+/// The log in files.
 pub struct LogFile {
     log: Mutex<RaftLog<LogTypes>>,
     appended_bytes: AtomicU64,
@@ -197,6 +236,7 @@ impl LogFile {
         config.wal.truncate_incomplete_record = Some(true);
         config.log_cache_capacity = Some(CACHE_BYTES);
         let log = RaftLog::open(Arc::new(config))?;
+        make_durable(directory)?;
         Ok(LogFile { log: Mutex::new(log), appended_bytes: AtomicU64::new(0) })
     }
 
@@ -204,8 +244,15 @@ impl LogFile {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is in the log, flushed or not.
-    pub fn state(&self) -> LogState {
+    /// Runs a change of the log. When the thread that writes has given up, the error is its own, the first one.
+    fn change<T>(&self, change: impl FnOnce(&mut RaftLog<LogTypes>) -> io::Result<T>) -> io::Result<T> {
+        let mut log = self.log();
+        change(&mut log).map_err(|error| log.wait_worker_idle().err().unwrap_or(error))
+    }
+}
+
+impl Log for LogFile {
+    fn state(&self) -> LogState {
         let log = self.log();
         let state = log.log_state();
         LogState {
@@ -216,49 +263,33 @@ impl LogFile {
         }
     }
 
-    /// Entries from `from` up to but not including `to`, as far as they are there.
-    pub fn read(&self, from: u64, to: u64) -> io::Result<Vec<(LogId, LogPayload)>> {
+    fn read(&self, from: u64, to: u64) -> io::Result<Vec<(LogId, LogPayload)>> {
         self.log().read(from, to).collect()
     }
 
-    /// Runs a change of the log. When the thread that writes has given up, the error is its own, the first one.
-    fn change<T>(&self, change: impl FnOnce(&mut RaftLog<LogTypes>) -> io::Result<T>) -> io::Result<T> {
-        let mut log = self.log();
-        change(&mut log).map_err(|error| log.wait_worker_idle().err().unwrap_or(error))
-    }
-
-    /// Appends entries, and tells when they are on stable storage.
-    pub fn append(
-        &self,
-        entries: impl IntoIterator<Item = (LogId, LogPayload)>,
-        on_flushed: OnFlushed,
-    ) -> io::Result<()> {
-        let mut bytes = 0;
-        let counted = entries.into_iter().inspect(|(_, payload)| bytes += LogTypes::payload_size(payload));
+    fn append(&self, entries: Vec<(LogId, LogPayload)>, on_flushed: OnFlushed) -> io::Result<()> {
+        let bytes = entries.iter().map(|(_, payload)| LogTypes::payload_size(payload)).sum();
         self.change(|log| {
-            log.append(counted)?;
+            log.append(entries)?;
             log.flush(true, Some(on_flushed))
         })?;
         self.appended_bytes.fetch_add(bytes, Ordering::Relaxed);
         Ok(())
     }
 
-    /// Saves a vote, and tells when it is on stable storage.
-    pub fn save_vote(&self, vote: StoredVote, on_flushed: OnFlushed) -> io::Result<()> {
+    fn save_vote(&self, vote: StoredVote, on_flushed: OnFlushed) -> io::Result<()> {
         self.change(|log| {
             log.save_vote(vote)?;
             log.flush(true, Some(on_flushed))
         })
     }
 
-    /// Notes what is committed; written and durable with the next append. Not at once: that would wake the
-    /// thread that writes a second time for each entry.
-    pub fn save_committed(&self, committed: LogId) -> io::Result<()> {
+    /// Not written at once: that would wake the thread that writes a second time for each entry.
+    fn save_committed(&self, committed: LogId) -> io::Result<()> {
         self.change(|log| log.commit(committed).map(|_| ()))
     }
 
-    /// Forgets the entries from an index on.
-    pub fn truncate(&self, from: u64, on_flushed: OnFlushed) -> io::Result<()> {
+    fn truncate(&self, from: u64, on_flushed: OnFlushed) -> io::Result<()> {
         self.change(|log| {
             if log.log_state().last().is_some_and(|last| last.index >= from) {
                 log.truncate(from)?;
@@ -267,21 +298,19 @@ impl LogFile {
         })
     }
 
-    /// Forgets the entries up to and including one, and frees their chunks.
-    pub fn purge(&self, upto: LogId, on_flushed: OnFlushed) -> io::Result<()> {
+    /// Frees whole chunks.
+    fn purge(&self, upto: LogId, on_flushed: OnFlushed) -> io::Result<()> {
         self.change(|log| {
             log.purge(upto)?;
             log.flush(true, Some(on_flushed))
         })
     }
 
-    /// Bytes of entries appended since the start.
-    pub fn appended_bytes(&self) -> u64 {
+    fn appended_bytes(&self) -> u64 {
         self.appended_bytes.load(Ordering::Relaxed)
     }
 
-    /// The log's size on disk.
-    pub fn disk_bytes(&self) -> u64 {
+    fn disk_bytes(&self) -> u64 {
         self.log().on_disk_size()
     }
 }
@@ -297,7 +326,7 @@ mod tests {
     }
 
     fn entry(index: u64) -> (LogId, LogPayload) {
-        (LogId { term: 1, node: 1, index }, LogPayload::Normal(vec![index as u8; 1000].into()))
+        (LogId { term: 1, index }, LogPayload::Normal(vec![index as u8; 1000].into()))
     }
 
     #[test]
@@ -306,7 +335,7 @@ mod tests {
         let log = LogFile::open(directory.path()).unwrap();
         let vote = StoredVote { term: 1, node: Some(1), committed: true };
         wait(|done| log.save_vote(vote, done));
-        wait(|done| log.append((0..10).map(entry), done));
+        wait(|done| log.append((0..10).map(entry).collect(), done));
         wait(|done| log.truncate(8, done));
         log.save_committed(entry(5).0).unwrap();
         wait(|done| log.purge(entry(2).0, done));
@@ -324,7 +353,7 @@ mod tests {
     fn an_entry_cut_off_by_a_crash_is_dropped() {
         let directory = tempfile::tempdir().unwrap();
         let log = LogFile::open(directory.path()).unwrap();
-        wait(|done| log.append((0..3).map(entry), done));
+        wait(|done| log.append((0..3).map(entry).collect(), done));
         drop(log);
         let chunk = std::fs::read_dir(directory.path())
             .unwrap()

@@ -24,7 +24,7 @@ pub(super) struct Meta {
 
 /// Tables of ours in every file.
 const OWN_TABLES: &[&str] = &[
-    "CREATE TABLE \"quorate.meta\" (\"format\" INTEGER NOT NULL, \"term\" INTEGER NOT NULL, \"node\" INTEGER NOT NULL, \
+    "CREATE TABLE \"quorate.meta\" (\"format\" INTEGER NOT NULL, \"term\" INTEGER NOT NULL, \
      \"index\" INTEGER NOT NULL, \"identity\" BLOB NOT NULL) STRICT",
     "CREATE TABLE \"quorate.counter\" (\"next_oid\" INTEGER NOT NULL) STRICT",
     "CREATE TABLE \"quorate.sequence\" (\"oid\" INTEGER PRIMARY KEY, \"last_value\" INTEGER NOT NULL, \
@@ -44,7 +44,7 @@ pub(super) fn initialise(connection: &mut Connection, is_system: bool, meta: Met
         connection.execute_schema(sql)?;
     }
     let format = i64::from(FORMAT_VERSION);
-    connection.execute(&format!("INSERT INTO \"quorate.meta\" VALUES ({format}, 0, 0, 0, X'')"))?;
+    connection.execute(&format!("INSERT INTO \"quorate.meta\" VALUES ({format}, 0, 0, X'')"))?;
     connection.execute(&format!("INSERT INTO \"quorate.counter\" VALUES ({FIRST_USER_OID})"))?;
     if is_system {
         for sql in SYSTEM_TABLES {
@@ -87,17 +87,10 @@ pub(super) fn is_initialised(connection: &mut Connection) -> Result<bool> {
 
 /// Reads the row. 0A000 for the file of a newer program.
 pub(super) fn read(connection: &mut Connection) -> Result<Meta> {
-    let sql = "SELECT \"format\", \"term\", \"node\", \"index\", \"identity\" FROM \"quorate.meta\"";
+    let sql = "SELECT \"format\", \"term\", \"index\", \"identity\" FROM \"quorate.meta\"";
     let rows = connection.query(sql, &[]).map_err(Failure::into_error)?;
-    let Some(
-        [
-            Datum::Integer(format),
-            Datum::Integer(term),
-            Datum::Integer(node),
-            Datum::Integer(index),
-            Datum::Blob(identity),
-        ],
-    ) = rows.first().map(Vec::as_slice)
+    let Some([Datum::Integer(format), Datum::Integer(term), Datum::Integer(index), Datum::Blob(identity)]) =
+        rows.first().map(Vec::as_slice)
     else {
         bail!(DATA_CORRUPTED, "a database file has no valid row about itself");
     };
@@ -111,7 +104,7 @@ pub(super) fn read(connection: &mut Connection) -> Result<Meta> {
         bail!(DATA_CORRUPTED, "a database file has no valid identity");
     };
     Ok(Meta {
-        applied: LogId { term: *term as u64, node: *node as u64, index: *index as u64 },
+        applied: LogId { term: *term as u64, index: *index as u64 },
         identity: Identity::from_bytes(identity),
     })
 }
@@ -119,12 +112,11 @@ pub(super) fn read(connection: &mut Connection) -> Result<Meta> {
 /// Updates the row in the open transaction.
 pub(super) fn write(connection: &mut Connection, meta: Meta) -> Result<(), Failure> {
     thread_local! {
-        static SQL: std::sync::Arc<str> = "UPDATE \"quorate.meta\" SET \"term\" = ?1, \"node\" = ?2, \"index\" = ?3, \"identity\" = ?4".into();
+        static SQL: std::sync::Arc<str> = "UPDATE \"quorate.meta\" SET \"term\" = ?1, \"index\" = ?2, \"identity\" = ?3".into();
     }
     let identity = meta.identity.to_bytes();
     let values = [
         DatumRef::Integer(meta.applied.term as i64),
-        DatumRef::Integer(meta.applied.node as i64),
         DatumRef::Integer(meta.applied.index as i64),
         DatumRef::Blob(&identity),
     ];

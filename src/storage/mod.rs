@@ -52,7 +52,7 @@ pub use entry::{encode, encode_digest};
 pub use execution::{CancelToken, Execution, MemoryRelations};
 pub use failure::{Failure, Violation, ViolationKind};
 pub use identity::{Identity, TransactionId};
-pub use log::{LogFile, LogId, LogPayload, LogState, OnFlushed, StoredVote};
+pub use log::{Log, LogFile, LogId, LogPayload, LogState, OnFlushed, StoredVote};
 pub use outcome::OUTCOME_KEPT_US;
 pub use pipeline::{Batch, CommitOutcome, Sealed};
 pub use reader::{Cursor, Fill, Reader};
@@ -63,4 +63,4 @@ pub use spool::{SpillDirectory, Spool};
 pub use writer::{Changed, Statement, Writer};
 
 /// The format of data directories and files that this program writes.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;

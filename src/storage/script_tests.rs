@@ -162,7 +162,7 @@ impl Script {
         let mut text = String::new();
         while let Some(entry) = log.get(node.delivered) {
             node.delivered += 1;
-            let log_id = LogId { term: 1, node: 1, index: node.delivered as u64 };
+            let log_id = LogId { term: 1, index: node.delivered as u64 };
             let before = node.database().state();
             match node.databases.apply(log_id, entry).await {
                 Ok(()) => writeln!(
@@ -359,7 +359,7 @@ async fn a_reader_sees_what_is_applied_while_the_background_settles_it() {
         let committed = database.seal(None).await.unwrap().1.unwrap();
         drop(permit);
         let entry = encode(&node.databases.take_ready(1)).unwrap().remove(0);
-        node.databases.apply(LogId { term: 1, node: 1, index }, &entry).await.unwrap();
+        node.databases.apply(LogId { term: 1, index }, &entry).await.unwrap();
         committed.await.unwrap().unwrap();
         assert_eq!(database.reader().await.unwrap().index(), index);
     }

@@ -263,6 +263,37 @@ fn configure(connection: &mut RusqliteConnection, access: Access) -> rusqlite::R
     guard::install(connection)
 }
 
+/// Flushes a file, which exists and is of a kind that SQLite names (`SQLITE_OPEN_WAL` and the like), to stable
+/// storage. By SQLite's own way to files: whatever takes its place in a test sees this, too.
+pub(super) fn sync(path: &Path, kind: c_int) -> std::io::Result<()> {
+    let failed = |what: &str, code: c_int| {
+        Err(std::io::Error::other(format!("{} could not be {what} (SQLite's code {code})", path.display())))
+    };
+    // The name ends with an empty parameter list, as SQLite wants it.
+    let name = [path.as_os_str().as_encoded_bytes(), b"\0\0\0\0"].concat();
+    // SAFETY: the default VFS lives as long as the process. The file's memory is as large as the VFS asks for, of
+    // the alignment of pointers, and zero before it is opened. Name and memory outlive the file.
+    unsafe {
+        let vfs = ffi::sqlite3_vfs_find(std::ptr::null());
+        let Some(open) = vfs.as_ref().and_then(|vfs| vfs.xOpen) else {
+            return failed("opened", ffi::SQLITE_ERROR);
+        };
+        let mut memory = vec![0_u64; ((*vfs).szOsFile as usize).div_ceil(size_of::<u64>())];
+        let file: *mut ffi::sqlite3_file = memory.as_mut_ptr().cast();
+        let code =
+            open(vfs, name.as_ptr().cast(), file, kind | ffi::SQLITE_OPEN_READWRITE, std::ptr::null_mut());
+        let methods = (*file).pMethods.as_ref();
+        let synced = match (code, methods.and_then(|methods| methods.xSync)) {
+            (ffi::SQLITE_OK, Some(sync)) => sync(file, ffi::SQLITE_SYNC_NORMAL | ffi::SQLITE_SYNC_DATAONLY),
+            _ => return failed("opened", code),
+        };
+        if let Some(close) = methods.and_then(|methods| methods.xClose) {
+            close(file);
+        }
+        if synced == ffi::SQLITE_OK { Ok(()) } else { failed("flushed", synced) }
+    }
+}
+
 /// A prepared statement. It must be used with the connection that prepared it.
 pub(super) struct Statement {
     raw: NonNull<ffi::sqlite3_stmt>,

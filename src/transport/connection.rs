@@ -1,7 +1,7 @@
 //! A connection of two nodes, once they have greeted: who waits for what, and the two tasks that carry
 //! frames. The side that dialled asks and opens streams; the other answers.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -39,8 +39,8 @@ struct Entry {
 
 #[derive(Default, Debug)]
 struct Table {
-    waiting: HashMap<u64, Answered>,
-    streams: HashMap<u64, Entry>,
+    waiting: BTreeMap<u64, Answered>,
+    streams: BTreeMap<u64, Entry>,
     is_broken: bool,
 }
 
@@ -165,7 +165,7 @@ impl Connection {
         let mut table = self.table();
         table.is_broken = true;
         table.waiting.clear();
-        for (_, entry) in table.streams.drain() {
+        for (_, entry) in std::mem::take(&mut table.streams) {
             entry.credit.close();
         }
     }
@@ -239,6 +239,7 @@ pub(super) async fn run_dialled(
     silence_max: Duration,
 ) {
     tokio::select! {
+        biased;
         _ = write_frames(writing, queues, Kind::Ping) => {}
         _ = read_answers(Watched::new(reading, silence_max), &connection) => {}
         () = connection.hung_up.notified() => {}
@@ -257,6 +258,7 @@ pub(super) async fn run_accepted(
     let (connection, queues) = Connection::new();
     let reading = Watched::new(reading, silence_max);
     let outcome = tokio::select! {
+        biased;
         outcome = write_frames(writing, queues, Kind::Pong) => outcome,
         outcome = read_requests(reading, peer, service, &connection) => outcome,
     };

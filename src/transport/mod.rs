@@ -4,12 +4,14 @@
 //! - [`codec`]: the fields of messages.
 //! - [`stream`]: messages both ways, as fast as the slower side takes them.
 //! - [`connection`]: the two tasks that carry frames, whoever dialled.
-//! - [`tcp`]: the real network; [`Transport`] and [`Service`] are what a simulation replaces.
+//! - [`tcp`]: one connection a peer and lane, dialled when it is needed.
+//! - [`network`]: where connections come from, which a simulation replaces.
 //! - [`tls`]: both sides prove who they are by certificates.
 
 mod codec;
 mod connection;
 mod frame;
+mod network;
 mod stream;
 mod tcp;
 mod tls;
@@ -23,8 +25,9 @@ use crate::error::Result;
 
 pub use codec::{Decoder, Encoder, nonsense};
 pub use frame::FRAME_BYTES_MAX;
+pub use network::{Bytes, Listener, Network, TcpNetwork};
 pub use stream::{MESSAGE_BYTES_MAX, Stream, StreamReceiver, StreamSender};
-pub use tcp::{Tcp, serve};
+pub use tcp::{Options, Tcp, serve};
 pub use tls::{Certificates, Tls};
 
 /// What travels on a connection of its own, so that it waits for nothing else.

@@ -1,16 +1,16 @@
-//! The real network: one connection a peer and lane, dialled when it is needed.
+//! One connection a peer and lane, dialled when it is needed.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::io::{AsyncRead, AsyncWrite, split};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::split;
 use tokio::sync::Semaphore;
 
 use super::connection::{Connection, run_accepted, run_dialled};
+use super::network::{Bytes, Listener, Network};
 use super::tls::Tls;
 use super::{Destination, Lane, Own, Service, Stream, Transport, frame};
 use crate::error::{Error, Result, state};
@@ -21,28 +21,33 @@ const PEERS_MAX: usize = 256;
 /// How long connecting and greeting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A connection's bytes, encrypted or not.
-pub(super) trait Bytes: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Bytes for T {}
-
 fn broken(to: &Destination, error: &io::Error) -> Error {
     let node = to.node.map_or_else(|| "the node".to_owned(), |node| format!("node {node}"));
     Error::new(state::CONNECTION_FAILURE, format!("no answer from {node} at {}: {error}", to.address))
 }
 
+/// How a node speaks to others, whoever dials.
+#[derive(Clone)]
+pub struct Options {
+    /// Who it is.
+    pub own: Arc<Own>,
+    /// Encryption, or none.
+    pub tls: Option<Arc<Tls>>,
+    /// A peer that is silent for longer is gone.
+    pub silence_max: Duration,
+}
+
 /// Requests over TCP.
 pub struct Tcp {
-    own: Arc<Own>,
-    tls: Option<Arc<Tls>>,
-    silence_max: Duration,
-    connections: Mutex<HashMap<(Destination, Lane), Arc<Connection>>>,
+    options: Options,
+    network: Arc<dyn Network>,
+    connections: Mutex<BTreeMap<(Destination, Lane), Arc<Connection>>>,
 }
 
 impl Tcp {
-    /// Dials as a node, with or without encryption. A peer that is silent for longer is gone.
-    pub fn new(own: Arc<Own>, tls: Option<Arc<Tls>>, silence_max: Duration) -> Tcp {
-        Tcp { own, tls, silence_max, connections: Mutex::new(HashMap::new()) }
+    /// Dials when something is to be said.
+    pub fn new(options: Options, network: Arc<dyn Network>) -> Tcp {
+        Tcp { options, network, connections: Mutex::default() }
     }
 
     /// Greets everyone anew: this node's cluster has changed.
@@ -63,11 +68,11 @@ impl Tcp {
         let mut stream = tokio::time::timeout(CONNECT_TIMEOUT, self.dial(&to.address))
             .await
             .map_err(|_| io::ErrorKind::TimedOut)??;
-        let greeting = frame::greet(&mut stream, self.own.peer(), lane, to.node);
+        let greeting = frame::greet(&mut stream, self.options.own.peer(), lane, to.node);
         tokio::time::timeout(CONNECT_TIMEOUT, greeting).await.map_err(|_| io::ErrorKind::TimedOut)??;
         let (connection, queues) = Connection::new();
         let (reading, writing) = split(stream);
-        tokio::spawn(run_dialled(reading, writing, connection.clone(), queues, self.silence_max));
+        tokio::spawn(run_dialled(reading, writing, connection.clone(), queues, self.options.silence_max));
         let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
         connections.retain(|_, connection| connection.is_open());
         connections.insert(key, connection.clone());
@@ -75,11 +80,10 @@ impl Tcp {
     }
 
     async fn dial(&self, address: &str) -> io::Result<Box<dyn Bytes>> {
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
-        match &self.tls {
+        let stream = self.network.connect(address).await?;
+        match &self.options.tls {
             Some(tls) => tls.connect(address, stream).await,
-            None => Ok(Box::new(stream)),
+            None => Ok(stream),
         }
     }
 }
@@ -105,13 +109,7 @@ impl Transport for Tcp {
 
 /// Answers the requests of peers until the task is stopped. A peer that sends nonsense, or nothing for too
 /// long, is cut off.
-pub async fn serve(
-    listener: TcpListener,
-    own: Arc<Own>,
-    tls: Option<Arc<Tls>>,
-    silence_max: Duration,
-    service: Arc<dyn Service>,
-) {
+pub async fn serve(mut listener: impl Listener, options: Options, service: Arc<dyn Service>) {
     let peers = Arc::new(Semaphore::new(PEERS_MAX));
     loop {
         let Ok(permit) = peers.clone().acquire_owned().await else { return };
@@ -123,9 +121,9 @@ pub async fn serve(
                 continue;
             }
         };
-        let (service, own, tls) = (service.clone(), own.clone(), tls.clone());
+        let (service, options) = (service.clone(), options.clone());
         tokio::spawn(async move {
-            if let Err(error) = answer_peer(stream, &own, tls.as_deref(), silence_max, service).await
+            if let Err(error) = answer_peer(stream, &options, service).await
                 && error.kind() != io::ErrorKind::ConnectionReset
             {
                 telemetry::info!("the connection of a node from {address} ended: {error}");
@@ -135,36 +133,36 @@ pub async fn serve(
     }
 }
 
-async fn answer_peer(
-    stream: TcpStream,
-    own: &Own,
-    tls: Option<&Tls>,
-    silence_max: Duration,
-    service: Arc<dyn Service>,
-) -> io::Result<()> {
-    stream.set_nodelay(true)?;
+async fn answer_peer(stream: Box<dyn Bytes>, options: &Options, service: Arc<dyn Service>) -> io::Result<()> {
     let greeting = async {
-        let mut stream: Box<dyn Bytes> = match tls {
+        let mut stream = match &options.tls {
             Some(tls) => tls.accept(stream).await?,
-            None => Box::new(stream),
+            None => stream,
         };
-        let peer = frame::welcome(&mut stream, own.peer()).await?;
+        let peer = frame::welcome(&mut stream, options.own.peer()).await?;
         io::Result::Ok((stream, peer))
     };
     let (stream, peer) =
         tokio::time::timeout(CONNECT_TIMEOUT, greeting).await.map_err(|_| io::ErrorKind::TimedOut)??;
     let (reading, writing) = split(stream);
-    run_accepted(reading, writing, peer, service, silence_max).await
+    run_accepted(reading, writing, peer, service, options.silence_max).await
 }
 
 #[cfg(test)]
 mod tests {
     use tokio::io::AsyncWriteExt;
+    use tokio::net::{TcpListener, TcpStream};
 
-    use super::super::{Certificates, Peer};
+    use super::super::{Certificates, Peer, TcpNetwork};
     use super::*;
 
-    const SILENCE_MAX: Duration = Duration::from_secs(5);
+    fn options(node: u64, tls: Option<Arc<Tls>>) -> Options {
+        Options { own: Own::new(node, 7), tls, silence_max: Duration::from_secs(5) }
+    }
+
+    fn tcp_with(tls: Option<Arc<Tls>>) -> Tcp {
+        Tcp::new(options(1, tls), Arc::new(TcpNetwork))
+    }
 
     struct Echo;
 
@@ -200,12 +198,12 @@ mod tests {
     async fn echo(tls: Option<Arc<Tls>>) -> Destination {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        tokio::spawn(serve(listener, Own::new(2, 7), tls, SILENCE_MAX, Arc::new(Echo)));
+        tokio::spawn(serve(listener, options(2, tls), Arc::new(Echo)));
         Destination::node(2, address)
     }
 
     fn tcp() -> Arc<Tcp> {
-        Arc::new(Tcp::new(Own::new(1, 7), None, SILENCE_MAX))
+        Arc::new(tcp_with(None))
     }
 
     #[tokio::test]
@@ -304,11 +302,11 @@ mod tests {
         };
         let tls = Arc::new(Tls::load(&certificates("node")).unwrap());
         let to = echo(Some(tls.clone())).await;
-        let transport = Tcp::new(Own::new(1, 7), Some(tls), SILENCE_MAX);
+        let transport = tcp_with(Some(tls));
         assert_eq!(transport.call(&to, Lane::Control, b"secret".to_vec()).await.unwrap(), b"secret");
         assert!(tcp().call(&to, Lane::Control, b"plain".to_vec()).await.is_err());
         let stranger = Arc::new(Tls::load(&certificates("stranger")).unwrap());
-        let transport = Tcp::new(Own::new(1, 7), Some(stranger), SILENCE_MAX);
+        let transport = tcp_with(Some(stranger));
         assert!(transport.call(&to, Lane::Control, b"stranger".to_vec()).await.is_err());
     }
 }

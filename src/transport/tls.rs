@@ -4,14 +4,13 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::net::TcpStream;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{self, ClientConfig, RootCertStore, ServerConfig};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use super::tcp::Bytes;
+use super::network::Bytes;
 use crate::error::{Error, Result, state};
 
 /// Files in PEM.
@@ -71,12 +70,12 @@ impl Tls {
         Ok(Tls { acceptor: Arc::new(server).into(), connector: Arc::new(client).into() })
     }
 
-    pub(super) async fn accept(&self, stream: TcpStream) -> io::Result<Box<dyn Bytes>> {
+    pub(super) async fn accept(&self, stream: Box<dyn Bytes>) -> io::Result<Box<dyn Bytes>> {
         Ok(Box::new(self.acceptor.accept(stream).await?))
     }
 
     /// Encrypts a connection to `host:port`; the certificate must be good for the host.
-    pub(super) async fn connect(&self, address: &str, stream: TcpStream) -> io::Result<Box<dyn Bytes>> {
+    pub(super) async fn connect(&self, address: &str, stream: Box<dyn Bytes>) -> io::Result<Box<dyn Bytes>> {
         let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let name = ServerName::try_from(host.to_owned())

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use quorate::storage::{DataDirectory, Databases, LogFile, LogPayload};
+use quorate::storage::{DataDirectory, Databases, Log, LogFile, LogPayload};
 use quorate::telemetry::SystemRandom;
 use rusqlite::types::Value;
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 use super::linearizable::Moment;
+pub use super::outcome::Outcome;
 
 /// How long a client waits for an answer before it gives up on the connection.
 const ANSWER: Duration = Duration::from_secs(30);
@@ -14,15 +15,6 @@ const ANSWER: Duration = Duration::from_secs(30);
 const CONNECT: Duration = Duration::from_secs(2);
 /// Between two tries.
 const PAUSE: Duration = Duration::from_millis(20);
-
-/// What became of a transaction.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Outcome {
-    Committed,
-    /// It is not there and never will be.
-    Aborted,
-    Unknown,
-}
 
 /// Rows, their values as text.
 pub type Rows = Vec<Vec<Option<String>>>;
@@ -175,17 +167,11 @@ impl Session {
     /// What an error says about a transaction that was being committed.
     fn outcome_of(&self, error: &tokio_postgres::Error, sql: &str) -> Outcome {
         let Some(error) = error.as_db_error() else { return Outcome::Unknown };
-        match error.code().code() {
-            // Refused; no leader.
-            "40001" | "57P03" => Outcome::Aborted,
-            // No room; the disk failed before anything was decided.
-            "53100" | "58030" | "XX001" if self.load.disks_fail.load(Ordering::Acquire) => Outcome::Aborted,
-            "08007" | "57P01" | "57P02" => Outcome::Unknown,
-            code => {
-                self.load.wrong(format!("no fault explains {code}, {} ({sql})", error.message()));
-                Outcome::Unknown
-            }
-        }
+        let code = error.code().code();
+        Outcome::of_error(code, self.load.disks_fail.load(Ordering::Acquire)).unwrap_or_else(|| {
+            self.load.wrong(format!("no fault explains {code}, {} ({sql})", error.message()));
+            Outcome::Unknown
+        })
     }
 
     /// Runs statements; what became of them if that failed.

@@ -9,6 +9,7 @@ mod faults;
 mod linearizable;
 mod load;
 mod network;
+mod outcome;
 mod workloads;
 
 use std::collections::BTreeMap;
