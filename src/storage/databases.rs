@@ -280,6 +280,8 @@ impl Databases {
         for database in self.all() {
             floor = floor.min(database.flush(global).await?);
         }
+        // What was durable stays so: a file that is not idle tells only of what was last applied to it.
+        floor = floor.max(self.floor().unwrap_or_default());
         self.keep_floor(floor).await?;
         Ok(floor)
     }

@@ -365,3 +365,20 @@ async fn a_reader_sees_what_is_applied_while_the_background_settles_it() {
     }
     background.abort();
 }
+
+/// A file that is idle holds everything; one that is not holds what was last applied to it, which may be earlier.
+/// The log is purged up to a floor: what is below it must never be needed again.
+#[tokio::test]
+async fn the_floor_never_goes_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = Node::open(directory.path().join("a"));
+    node.databases.apply_blank(LogId { term: 1, index: 1 }).await.unwrap();
+    assert_eq!(node.databases.flush().await.unwrap().index, 1);
+    let database = node.database();
+    let permit = database.acquire().await.unwrap();
+    database.begin().await.unwrap();
+    node.statement(|statement| statement.change_schema("CREATE TABLE t (a INTEGER)")).await.unwrap();
+    let _on_its_way = database.seal(None).await.unwrap();
+    drop(permit);
+    assert_eq!(node.databases.flush().await.unwrap().index, 1);
+}

@@ -153,7 +153,11 @@ fn votes_that_are_forgotten_are_found() {
 
 #[test]
 fn a_start_that_does_not_sync_is_found() {
-    find(|seed| Plan { lie: Lie::UnsyncedStart, ..honest(seed) });
+    let wrong = find(|seed| Plan { lie: Lie::UnsyncedStart, ..honest(seed) });
+    assert!(
+        wrong.iter().any(|what| what.contains("has leaders") || what.contains("was applied as")),
+        "{wrong:?}"
+    );
 }
 
 #[test]

@@ -61,6 +61,8 @@ pub struct Work {
     inserts: Arc<Inserts>,
     seed: u64,
     has_tables: AtomicUsize,
+    /// Each client that works has one of these.
+    busy: Arc<()>,
     /// Nodes that have taken a write after the faults.
     well: Mutex<BTreeSet<usize>>,
     checked: Mutex<Option<Vec<String>>>,
@@ -78,9 +80,11 @@ impl Work {
         let seed = self.seed + place as u64;
         let after_tables = |work: std::pin::Pin<Box<dyn Future<Output = ()> + Send>>| {
             let (all, mut own) = (self.clone(), session(place));
+            let busy = self.busy.clone();
             async move {
                 all.create_tables(place, &mut own).await;
                 work.await;
+                drop(busy);
             }
         };
         tasks.spawn(after_tables(Box::pin(self.lists.clone().client(session(place)))));
@@ -125,7 +129,7 @@ impl Work {
         if place > 0 {
             return;
         }
-        while self.well.lock().unwrap().len() < NODES {
+        while self.well.lock().unwrap().len() < NODES || Arc::strong_count(&self.busy) > 1 {
             rest().await;
         }
         let (_, mut wrong) = self.inserts.check(&mut session, RECOVERY).await;
@@ -375,6 +379,7 @@ pub fn run(plan: Plan) -> Report {
         inserts: Arc::default(),
         seed: plan.seed,
         has_tables: AtomicUsize::new(0),
+        busy: Arc::default(),
         well: Mutex::default(),
         checked: Mutex::default(),
     });
@@ -462,7 +467,9 @@ fn drive(simulation: &mut Simulation<'_>, load: &Load, work: &Work) -> Vec<Strin
             return wrong;
         }
         if simulation.sim.elapsed() > limit(started) {
-            return vec![format!("not all is well {RECOVERY:?} after the last fault")];
+            let states = simulation.machines.iter().map(|machine| machine.node().map(|node| node.status()));
+            let states: Vec<_> = states.collect();
+            return vec![format!("not all is well {RECOVERY:?} after the last fault: {states:#?}")];
         }
     }
 }
