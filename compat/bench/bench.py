@@ -1,5 +1,6 @@
 """Runs the workloads on both servers and prints the table. Called by compat/bench/run."""
 
+import argparse
 import os
 import re
 import statistics
@@ -7,10 +8,27 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 
-POSTGRES, QUORATE, SECONDS, SCALE, PID = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5]
 ROUNDS = 3
 COPY_ROWS = 1_000_000
+
+
+def arguments():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--postgres", help="the port of the primary")
+    parser.add_argument("--standby", help="the port of a standby, empty for none")
+    parser.add_argument("--quorate", help="the ports of all nodes, with commas between")
+    parser.add_argument("--admin", help="the ports of their status pages")
+    parser.add_argument("--pids", help="their processes")
+    parser.add_argument("--seconds", type=int)
+    parser.add_argument("--scale", type=int)
+    parser.add_argument("--only", help="a regular expression: rows whose names it does not match are left out")
+    return parser.parse_args()
+
+
+OPTIONS = arguments()
+PIDS = [pid for pid in OPTIONS.pids.split(",") if pid]
 
 
 def note(text):
@@ -31,7 +49,7 @@ def pgbench(port, *options):
 
 
 def tps(port, clients, *options):
-    output = pgbench(port, "-n", "-M", "prepared", "-c", str(clients), "-j", str(min(clients, 2)), "-T", str(SECONDS), *options)
+    output = pgbench(port, "-n", "-M", "prepared", "-c", str(clients), "-j", str(min(clients, 2)), "-T", str(OPTIONS.seconds), *options)
     failed = re.search(r"failed transactions: (\d+)", output)
     if failed and failed.group(1) != "0":
         raise SystemExit(f"pgbench: {failed.group(0)}")
@@ -54,40 +72,71 @@ def copy_file():
 
 
 def memory():
-    with open(f"/proc/{PID}/status") as status:
-        return int(re.search(r"VmRSS:\s+(\d+)", status.read()).group(1)) / 1024
+    texts = []
+    for pid in PIDS:
+        with open(f"/proc/{pid}/status") as status:
+            kilobytes = int(re.search(r"VmRSS:\s+(\d+)", status.read()).group(1))
+        texts.append(f"{kilobytes / 1024:.0f}")
+    return ", ".join(texts)
+
+
+def places():
+    """The ports of the leader and of a follower, which is None for a node alone."""
+    ports, admins = OPTIONS.quorate.split(","), [port for port in OPTIONS.admin.split(",") if port]
+    if not admins:
+        return ports[0], None
+    for _ in range(100):
+        for port, admin in zip(ports, admins):
+            page = urllib.request.urlopen(f"http://127.0.0.1:{admin}/status", timeout=5).read().decode()
+            if "role\tleader" in page:
+                return port, next(other for other in ports if other != port)
+        time.sleep(0.1)
+    raise SystemExit("there is no leader")
+
+
+def workloads(script, rows):
+    """Name, whether it writes, and what measures it at a port."""
+    for name in ("select-only", "simple-update", "tpcb-like"):
+        for clients in (1, 8, 32):
+            yield f"{name}, {clients} clients", name != "select-only", lambda port, n=name, c=clients: tps(port, c, "-b", n)
+    for clients in (1, 8, 64):
+        yield f"INSERT, {clients} clients", True, lambda port, c=clients: tps(port, c, "-f", script)
+    yield "COPY of 1,000,000 rows", True, lambda port: copy(port, rows)
+
+
+def compare(name, run, theirs, ours):
+    """One row of the table. Our port is a function: the leader may change."""
+    if not re.search(OPTIONS.only, name):
+        return
+    pairs = []
+    for round_number in range(ROUNDS):
+        note(f"{name}: {round_number + 1} of {ROUNDS}")
+        pairs.append((run(theirs), run(ours())))
+    ratios = [ours / theirs for theirs, ours in pairs]
+    theirs, ours = (statistics.median(side) for side in zip(*pairs))
+    spread = f"{min(ratios):.2f}-{max(ratios):.2f}"
+    print(f"{name:<40}{theirs:>14,.0f}{ours:>12,.0f}{statistics.median(ratios):>8.2f}{spread:>14}", flush=True)
 
 
 def main():
-    print(f"Quorate's memory, idle: {memory():.0f} MB", flush=True)
-    for port in (POSTGRES, QUORATE):
+    print(f"Quorate's memory in MB, idle: {memory()}", flush=True)
+    for port in (OPTIONS.postgres, places()[0]):
         sql(port, "CREATE DATABASE bench", "postgres")
-        note(f"pgbench -i -s {SCALE} on port {port}")
-        pgbench(port, "-i", "-q", "-s", str(SCALE))
+        note(f"pgbench -i -s {OPTIONS.scale} on port {port}")
+        pgbench(port, "-i", "-q", "-s", str(OPTIONS.scale))
         sql(port, "CREATE TABLE inserted (id serial PRIMARY KEY, name text, amount int)")
     script = tempfile.NamedTemporaryFile("w", suffix=".sql", delete=False)
     with script:
         script.write("\\set n random(1, 1000000)\nINSERT INTO inserted (name, amount) VALUES ('a name', :n);\n")
     rows = copy_file()
-    workloads = []
-    for name in ("select-only", "simple-update", "tpcb-like"):
-        for clients in (1, 8, 32):
-            workloads.append((f"{name}, {clients} clients", lambda port, n=name, c=clients: tps(port, c, "-b", n)))
-    for clients in (1, 8, 64):
-        workloads.append((f"INSERT, {clients} clients", lambda port, c=clients: tps(port, c, "-f", script.name)))
-    workloads.append(("COPY of 1,000,000 rows", lambda port: copy(port, rows)))
-
-    print(f"\n{'a second':<28}{'PostgreSQL 15':>14}{'Quorate':>12}{'ratio':>8}{'spread':>14}", flush=True)
-    for name, run in workloads:
-        pairs = []
-        for round_number in range(ROUNDS):
-            note(f"{name}: {round_number + 1} of {ROUNDS}")
-            pairs.append((run(POSTGRES), run(QUORATE)))
-        ratios = [ours / theirs for theirs, ours in pairs]
-        theirs, ours = (statistics.median(side) for side in zip(*pairs))
-        spread = f"{min(ratios):.2f}-{max(ratios):.2f}"
-        print(f"{name:<28}{theirs:>14,.0f}{ours:>12,.0f}{statistics.median(ratios):>8.2f}{spread:>14}", flush=True)
-    print(f"\nQuorate's memory afterwards: {memory():.0f} MB")
+    is_cluster = places()[1] is not None
+    print(f"\n{'a second':<40}{'PostgreSQL 15':>14}{'Quorate':>12}{'ratio':>8}{'spread':>14}", flush=True)
+    for name, writes, run in workloads(script.name, rows):
+        compare(name + (", on the leader" if is_cluster else ""), run, OPTIONS.postgres, lambda: places()[0])
+        if is_cluster:
+            theirs = OPTIONS.postgres if writes else OPTIONS.standby
+            compare(name + ", on a follower", run, theirs, lambda: places()[1])
+    print(f"\nQuorate's memory in MB afterwards: {memory()}")
     os.unlink(script.name)
     os.unlink(rows)
 

@@ -82,8 +82,7 @@ pub struct Session {
     statement_us: i64,
     /// Whether the text that runs has several statements, and so is a transaction of its own.
     is_multiple: bool,
-    /// Whether the statement that runs is the last of its text, after which a transaction that is no block
-    /// ends.
+    /// Whether the statement that runs is the last before a transaction that is no block ends.
     is_last: bool,
     /// Whether the client is connected to another node.
     is_guest: bool,
@@ -614,9 +613,17 @@ impl Session {
         Ok(values)
     }
 
-    /// Execute: runs a portal, or goes on with it, up to a number of rows (0 for all).
-    pub async fn execute(&mut self, name: &str, rows_max: i32, client: &mut dyn Client) -> Result<()> {
+    /// Execute: runs a portal, or goes on with it, up to a number of rows (0 for all). Whether a Sync is known to
+    /// come next: then a transaction that is no block ends with this, and need not be held until then.
+    pub async fn execute(
+        &mut self,
+        name: &str,
+        rows_max: i32,
+        is_last: bool,
+        client: &mut dyn Client,
+    ) -> Result<()> {
         self.start_request();
+        self.is_last = is_last;
         let outcome = match self.portals.remove(name) {
             Some(mut portal) => {
                 let outcome = self.try_execute(&mut portal, rows_max, client).await;
@@ -628,6 +635,7 @@ impl Session {
             }
             None => Err(no_portal(name)),
         };
+        self.is_last = false;
         self.conclude(outcome).await
     }
 

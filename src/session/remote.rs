@@ -40,13 +40,15 @@ pub(super) struct Remote {
     has_begun: bool,
     /// The entry, once it is committed.
     committed: Option<u64>,
+    /// Why its last statement, which was done, could not be committed; for when the transaction ends.
+    refused: Option<Error>,
     /// Whether it has changed the catalog, so that only the leader can plan.
     pub(super) changed_catalog: bool,
 }
 
 impl Remote {
     pub(super) fn new(id: TransactionId) -> Remote {
-        Remote { id, has_begun: false, committed: None, changed_catalog: false }
+        Remote { id, has_begun: false, committed: None, refused: None, changed_catalog: false }
     }
 }
 
@@ -300,10 +302,16 @@ impl Session {
                 }
                 Report::NotLeading => return Err(Failure::NotLeading),
                 Report::Failed(error) => {
-                    if let Some(remote) = self.remote() {
-                        remote.has_begun = true;
-                    }
-                    return Err(error.into());
+                    let started = gathered.started();
+                    let Some(remote) = self.remote() else { return Err(error.into()) };
+                    remote.has_begun = true;
+                    return match started {
+                        Some(started) => {
+                            remote.refused = Some(error);
+                            Ok(started)
+                        }
+                        None => Err(error.into()),
+                    };
                 }
                 Report::Notice(notice) => client.send(Reply::Notice(&notice)),
                 report => gathered.take(report, client).await?,
@@ -449,6 +457,9 @@ impl Session {
         if !remote.has_begun {
             return Ok(0);
         }
+        if let Some(error) = remote.refused {
+            return self.refused(remote.id, error).await;
+        }
         let sent = self.send(&Order::Commit.encode()).await;
         let answer = match (&mut self.link, sent) {
             (Some(link), Ok(())) => link.stream.receiver.next().await,
@@ -457,16 +468,21 @@ impl Session {
         match answer {
             Ok(Some(message)) => match Report::decode(&message)? {
                 Report::Committed(index) => Ok(index),
-                Report::Failed(error) if error.sqlstate() == state::TRANSACTION_RESOLUTION_UNKNOWN => {
-                    self.decide(remote.id).await
-                }
-                Report::Failed(error) => Err(survivable(error)),
+                Report::Failed(error) => self.refused(remote.id, error).await,
                 _ => bail!(PROTOCOL_VIOLATION, "another node answers something else"),
             },
             Ok(None) | Err(_) => {
                 self.link = None;
                 self.decide(remote.id).await
             }
+        }
+    }
+
+    /// The leader has answered a commit with an error.
+    async fn refused(&mut self, id: TransactionId, error: Error) -> Result<u64> {
+        match error.sqlstate() {
+            state::TRANSACTION_RESOLUTION_UNKNOWN => self.decide(id).await,
+            _ => Err(survivable(error)),
         }
     }
 

@@ -105,7 +105,7 @@ async fn a_plan_is_made_again_when_the_schema_changes() {
         let mut notes = Notes::default();
         let outcome = async {
             one.bind("", name, &[], &[], &[], &mut notes).await?;
-            one.execute("", 0, &mut notes).await
+            one.execute("", 0, false, &mut notes).await
         }
         .await;
         let seen = match outcome {
@@ -211,16 +211,16 @@ async fn suspended_portals_give_the_rest_of_their_rows() {
     session.parse("", "SELECT g FROM generate_series(1, $1) g", &[23], &mut notes).await.unwrap();
     for portal in ["a", "b", "c"] {
         session.bind(portal, "", &[], &[Some(b"3")], &[], &mut notes).await.unwrap();
-        session.execute(portal, 2, &mut notes).await.unwrap();
+        session.execute(portal, 2, false, &mut notes).await.unwrap();
     }
     // A portal of each kind: with a snapshot of its own, and with its rows in a spool.
     for portal in ["c", "a", "b"] {
         let mut notes = Notes::default();
-        session.execute(portal, 0, &mut notes).await.unwrap();
+        session.execute(portal, 0, false, &mut notes).await.unwrap();
         assert_eq!(notes.lines, ["3", "SELECT 1"]);
     }
     run(&mut session, "COMMIT").await;
-    let gone = session.execute("a", 0, &mut notes).await.unwrap_err();
+    let gone = session.execute("a", 0, false, &mut notes).await.unwrap_err();
     assert_eq!(gone.sqlstate().0, "34000");
 }
 

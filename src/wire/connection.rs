@@ -207,7 +207,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 session.describe_statement(name(&describe.name), self).await
             }
             M::Describe(describe) => session.describe_portal(name(&describe.name), self).await,
-            M::Execute(execute) => session.execute(name(&execute.name), execute.max_rows, self).await,
+            M::Execute(execute) => {
+                let is_last = guard::is_sync(&self.input);
+                session.execute(name(&execute.name), execute.max_rows, is_last, self).await
+            }
             M::Close(close) => {
                 match close.target_type {
                     b'S' => session.close_statement(name(&close.name), self),

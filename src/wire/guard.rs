@@ -74,6 +74,11 @@ pub fn take(input: &mut BytesMut) -> Result<Option<BytesMut>> {
     Ok((input.len() > length).then(|| input.split_to(length + 1)))
 }
 
+/// Whether the next message is a complete Sync.
+pub fn is_sync(input: &[u8]) -> bool {
+    input.starts_with(b"S\0\0\0\x04")
+}
+
 /// Reads a message's body without ever reading past it.
 struct Body<'a>(&'a [u8]);
 
