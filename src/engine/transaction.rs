@@ -388,10 +388,15 @@ impl Transaction {
         }
         if !changed {
             // What it saw was right only if nobody else led meanwhile.
-            self.consensus.confirm(self.term).await?;
+            self.confirm().await?;
         }
         metrics::COMMITS.increment();
         Ok(index)
+    }
+
+    /// Makes sure that what the transaction has seen so far was the newest: 40001 if another node leads.
+    pub async fn confirm(&self) -> Result<()> {
+        self.consensus.confirm(self.term).await
     }
 
     /// Rolls back.

@@ -256,7 +256,10 @@ impl RaftNode {
         if self.is_transferring.load(Ordering::Acquire) {
             return None;
         }
-        self.raft.as_leader().ok().map(|leader| leader.leader_id().term)
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        // Not by the vote alone, as openraft's `as_leader`: after a restart that is the last leadership's.
+        metrics.state.is_leader().then_some(metrics.current_term)
     }
 
     /// Waits until this node, which leads, has applied everything that was committed before its term. 40001

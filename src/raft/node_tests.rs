@@ -365,3 +365,33 @@ async fn a_lone_node_that_restarts_owes_its_readers_the_whole_log() {
         restarted.node.shut_down().await;
     }
 }
+
+/// A leader that is started again has its vote still, and leads no more: others may have elected another.
+#[test]
+fn a_leader_that_is_started_again_does_not_lead() {
+    let mut group = Group::new();
+    let empty = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = std::mem::replace(&mut group.runtime, empty);
+    runtime.block_on(async {
+        group.command("start", &["1", "2", "3"]).await.unwrap();
+        group.command("found", &[]).await.unwrap();
+        let leader = group.leader().await.node.id();
+        let name = format!("node{leader}");
+        group.cables.cut.lock().unwrap().insert(name.clone());
+        group.cables.services.lock().unwrap().remove(&name);
+        let member = group.members.remove(&leader).unwrap();
+        member.node.shut_down().await;
+        member.databases.close().await.unwrap();
+        drop(member);
+        // Others may be in the middle of asking it something.
+        while DataDirectory::open(&group.directory.path().join(&name)).is_err() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        group.start(leader).await;
+        let node = &group.members[&leader].node;
+        while node.status().term == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        assert_eq!(node.leading_term(), None);
+    });
+}

@@ -201,7 +201,7 @@ impl Half {
         };
         relay.push(&match outcome {
             Ok(report) => report,
-            Err(error) => Report::Failed(error),
+            Err(error) => Report::Failed(self.session.confirmed(error).await),
         });
         relay.flush().await
     }

@@ -257,11 +257,19 @@ impl Session {
 
     /// Passes an outcome on; an error ends the transaction, or the block fails.
     async fn conclude(&mut self, outcome: Result<()>) -> Result<()> {
-        if outcome.is_err() {
-            metrics::ERRORS.increment();
-            self.fail().await;
+        let Err(error) = outcome else { return Ok(()) };
+        metrics::ERRORS.increment();
+        let error = self.confirmed(error).await;
+        self.fail().await;
+        Err(error)
+    }
+
+    /// What an error of a write transaction says of the data was true only if this node leads still: 40001 if not.
+    async fn confirmed(&mut self, error: Error) -> Error {
+        match self.transaction.as_mut().and_then(|transaction| transaction.write.as_mut()) {
+            Some(Write::Local(write)) => write.confirm().await.err().unwrap_or(error),
+            _ => error,
         }
-        outcome
     }
 
     fn notice(&self, client: &mut dyn Client, notice: &Notice) {
