@@ -73,6 +73,8 @@ struct State {
     lie: Lie,
     /// The next flush fails.
     fails: bool,
+    /// How long the next flush takes at least, in milliseconds.
+    stall_ms: u64,
 }
 
 /// One node's log, and its disk.
@@ -107,9 +109,10 @@ impl SimulatedLog {
             self.wanted.notified().await;
             let slow = random.below(200) == 0;
             let most = if slow { SLOW_FLUSH_MS } else { FLUSH_MS };
-            let (count, waiting) = {
+            let (count, waiting, stall_ms) = {
                 let mut state = self.state.lock().unwrap();
-                (state.unsynced.len(), std::mem::take(&mut state.waiting))
+                let stall_ms = std::mem::take(&mut state.stall_ms);
+                (state.unsynced.len(), std::mem::take(&mut state.waiting), stall_ms)
             };
             if self.lie() == Lie::UnsyncedEntries {
                 waiting.into_iter().for_each(|waiting| waiting.tell(Ok(())));
@@ -117,7 +120,7 @@ impl SimulatedLog {
                 self.state.lock().unwrap().sync(count);
                 continue;
             }
-            tokio::time::sleep(Duration::from_millis(random.below(most))).await;
+            tokio::time::sleep(Duration::from_millis(stall_ms + random.below(most))).await;
             let fails = {
                 let mut state = self.state.lock().unwrap();
                 let fails = std::mem::take(&mut state.fails);
@@ -134,6 +137,11 @@ impl SimulatedLog {
 
     fn lie(&self) -> Lie {
         self.state.lock().unwrap().lie
+    }
+
+    /// The next flush takes long.
+    pub fn stall(&self, milliseconds: u64) {
+        self.state.lock().unwrap().stall_ms = milliseconds;
     }
 
     /// The next flush fails, and what it was to make durable may be or not.

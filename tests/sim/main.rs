@@ -25,7 +25,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use log::Lie;
-use schedule::{Plan, Report};
+use schedule::{Fault, Plan, Report};
 
 /// Seeds that are tried in everyday use.
 const EVERYDAY: u64 = 20;
@@ -42,7 +42,7 @@ fn tell(what: impl FnOnce() -> String) {
 }
 
 fn honest(seed: u64) -> Plan {
-    Plan { seed, lie: Lie::None, level: "linearizable" }
+    Plan { seed, lie: Lie::None, level: "linearizable", faults: schedule::FAULTS }
 }
 
 fn is_long() -> bool {
@@ -132,6 +132,17 @@ fn a_seed_repeats_itself() {
             (other.trace, other.committed, other.reads),
             "{seed}"
         );
+    }
+}
+
+/// Heartbeats wait for no disk, and who hears them elects nobody.
+#[test]
+fn a_disk_that_stalls_deposes_nobody() {
+    for seed in 0..10 {
+        let report = schedule::run(Plan { faults: &[Fault::StalledDisk], ..honest(seed) });
+        assert!(report.wrong.is_empty(), "seed {seed}: {:?}", report.wrong);
+        assert!(report.faults > 0 && report.committed > 0);
+        assert_eq!(report.leaders, 1, "seed {seed}");
     }
 }
 

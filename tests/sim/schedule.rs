@@ -31,6 +31,8 @@ const RECOVERY: Duration = Duration::from_secs(40);
 const PEACE_MS: u64 = 200;
 /// How long a fault lasts at most, in milliseconds.
 const LASTING_MS: u64 = 600;
+/// How long a stalled disk takes: several election timeouts.
+const STALL_MS: u64 = 1000;
 const TICK: Duration = Duration::from_millis(1);
 /// How often the invariants are looked at: a leader lasts longer.
 const CHECKED_STEPS: u64 = 5;
@@ -43,6 +45,8 @@ pub struct Plan {
     pub lie: Lie,
     /// How fresh the reads of the registers are.
     pub level: &'static str,
+    /// What happens to the nodes.
+    pub faults: &'static [Fault],
 }
 
 /// What came of it.
@@ -54,6 +58,8 @@ pub struct Report {
     pub unknown: u64,
     pub reads: u64,
     pub faults: u64,
+    /// Terms in which somebody led.
+    pub leaders: usize,
     /// A number of everything that was applied and told: the same for the same seed.
     pub trace: u64,
 }
@@ -148,11 +154,13 @@ impl Work {
 
 /// What happens to the nodes.
 #[derive(Clone, Copy, Debug)]
-enum Fault {
+pub enum Fault {
     Killed,
     LostPower,
     LostPowerOnAll,
     FailedFlush,
+    /// One flush takes longer than an election.
+    StalledDisk,
     /// Nothing arrives, and what was under way is lost.
     Partition,
     OneWay,
@@ -162,11 +170,12 @@ enum Fault {
     Slow,
 }
 
-const FAULTS: [Fault; 9] = [
+pub const FAULTS: &[Fault] = &[
     Fault::Killed,
     Fault::LostPower,
     Fault::LostPowerOnAll,
     Fault::FailedFlush,
+    Fault::StalledDisk,
     Fault::Partition,
     Fault::OneWay,
     Fault::Held,
@@ -217,6 +226,7 @@ struct Simulation<'a> {
     sim: turmoil::Sim<'a>,
     machines: Vec<Arc<Machine>>,
     random: Rng,
+    kinds: &'static [Fault],
     invariants: Invariants,
     /// What has to be undone, and when.
     ends: Vec<(Duration, Fault, usize, usize)>,
@@ -290,7 +300,7 @@ impl Simulation<'_> {
     }
 
     fn suffer(&mut self) {
-        let fault = FAULTS[self.below(FAULTS.len())];
+        let fault = self.kinds[self.below(self.kinds.len())];
         let one = self.below(NODES);
         let other = (one + 1 + self.below(NODES - 1)) % NODES;
         let until = self.sim.elapsed() + Duration::from_millis(self.random.below(LASTING_MS));
@@ -309,6 +319,7 @@ impl Simulation<'_> {
                 self.ends.extend((0..NODES).map(|place| (until, fault, place, place)));
             }
             Fault::FailedFlush => self.machines[one].log.fail(),
+            Fault::StalledDisk => self.machines[one].log.stall(STALL_MS),
             Fault::Partition => self.sim.partition(a, b),
             Fault::OneWay => self.sim.partition_oneway(a, b),
             Fault::Held => self.sim.hold(a, b),
@@ -320,7 +331,7 @@ impl Simulation<'_> {
             Fault::Slow => self.sim.set_link_latency(a, b, Duration::from_millis(60)),
         }
         self.faults += 1;
-        if !matches!(fault, Fault::LostPowerOnAll | Fault::FailedFlush) {
+        if !matches!(fault, Fault::LostPowerOnAll | Fault::FailedFlush | Fault::StalledDisk) {
             self.ends.push((until, fault, one, other));
         }
     }
@@ -342,7 +353,7 @@ impl Simulation<'_> {
                     }
                 }
                 Fault::Slow => self.sim.set_link_latency(a, b, Duration::from_millis(1)),
-                Fault::FailedFlush => {}
+                Fault::FailedFlush | Fault::StalledDisk => {}
             }
         }
     }
@@ -409,6 +420,7 @@ pub fn run(plan: Plan) -> Report {
         sim,
         machines: machines.clone(),
         random,
+        kinds: plan.faults,
         invariants: Invariants::default(),
         ends: Vec::new(),
         faults: 0,
@@ -418,6 +430,7 @@ pub fn run(plan: Plan) -> Report {
     let mut wrong = drive(&mut simulation, &load, &work);
     let trace = simulation.invariants.trace.finish();
     let faults = simulation.faults;
+    let leaders = simulation.invariants.leaders.len();
     if simulation.has_panicked {
         // A runtime that was shut down by a panic cannot be taken apart.
         std::mem::forget(simulation);
@@ -435,6 +448,7 @@ pub fn run(plan: Plan) -> Report {
         unknown: load.counted(Outcome::Unknown),
         reads: load.reads(),
         faults,
+        leaders,
         trace,
     }
 }
