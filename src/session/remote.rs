@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::client::{Client, CopyInput, Reply, ResultColumn};
 use super::portal::{Columns, Source, Started, Tag};
 use super::prepared::Prepared;
 use super::relay::{Begin, Context, Order, Report, Run, StatementKey};
 use super::transaction::Write;
 use super::{Session, idle_in_transaction};
-use tokio::time::Instant;
 
 use crate::bail;
 use crate::engine::{Reader, Spool, Stream, TransactionId};
