@@ -41,7 +41,7 @@ pub struct Load {
 impl Load {
     pub fn new(nodes: usize, seed: u64) -> Arc<Load> {
         Arc::new(Load {
-            serving: Mutex::new(vec![Weak::new(); nodes]),
+            serving: Mutex::new((0..nodes).map(|_| Weak::new()).collect()),
             random: Mutex::new(Some(Rng::new(seed))),
             ..Load::default()
         })
