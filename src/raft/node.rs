@@ -560,8 +560,10 @@ impl RaftNode {
     /// Purges what the files hold durably, but for what was written lately, and what others still need.
     async fn purge(&self, older: u64) -> Result<()> {
         let before = self.raft.metrics().borrow_watched().snapshot.as_ref().map(log_id);
-        let reached = self.databases.flush().await?;
-        let floor = if Some(reached) > before {
+        let flushed = self.databases.flush().await?;
+        // Files that were taken over may have more than was delivered.
+        let delivered = self.raft.metrics().borrow_watched().last_applied.as_ref().map(log_id);
+        let floor = if delivered.map(|delivered| delivered.min(flushed)) > before {
             self.raft.trigger().snapshot().await.map_err(|error| stopped(&error))?;
             self.wait_for_floor(before).await
         } else {

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use goldenscript::{Command, Context, Runner};
+use openraft::storage::{RaftSnapshotBuilder, RaftStateMachine};
 use openraft::testing::log::{StoreBuilder, Suite};
 
 use super::copies::Fetcher;
@@ -20,7 +21,7 @@ use super::state_machine::StateMachine;
 use super::types::Types;
 use super::{Fate, Options, RaftNode};
 use crate::error::{Error, Result, state};
-use crate::storage::{CancelToken, DataDirectory, Databases, Execution, LogFile, test_execution};
+use crate::storage::{CancelToken, DataDirectory, Databases, Execution, LogFile, LogId, test_execution};
 use crate::telemetry::SystemRandom;
 use crate::transport::{self, Destination, Lane, Own, Peer, Service, Stream, Tcp, Transport};
 
@@ -394,4 +395,17 @@ fn a_leader_that_is_started_again_does_not_lead() {
         }
         assert_eq!(node.leading_term(), None);
     });
+}
+
+/// Files that were taken over have more than the entries delivered so far: a snapshot that was called by what they have
+/// would let the log be purged of entries that are to be applied still.
+#[tokio::test]
+async fn a_snapshot_is_not_later_than_what_was_delivered() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_, mut machine) = stores(&directory);
+    let databases = machine.databases.clone();
+    databases.apply_blank(LogId { term: 1, index: 7 }).await.unwrap();
+    let snapshot = machine.get_snapshot_builder().await.build_snapshot().await.unwrap();
+    assert_eq!(databases.floor(), Some(LogId { term: 1, index: 7 }));
+    assert_eq!(snapshot.meta.last_log_id.map(|id| id.index()), Some(0));
 }

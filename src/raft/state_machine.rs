@@ -37,8 +37,10 @@ const MEMBERSHIP: &str = "membership";
 /// The databases, for openraft.
 #[derive(Clone)]
 pub(super) struct StateMachine {
-    databases: Arc<Databases>,
+    pub(super) databases: Arc<Databases>,
     membership: StoredMembership,
+    /// The last entry that openraft knows to be applied. Files that were taken over may have more.
+    delivered: Arc<Mutex<Option<RaftLogId>>>,
     /// Those before it, the last one last.
     earlier: VecDeque<StoredMembership>,
     fetcher: Arc<Fetcher>,
@@ -75,9 +77,11 @@ impl StateMachine {
         rebuilder: Arc<Rebuilder>,
     ) -> Result<StateMachine> {
         let membership = kept_membership(&databases)?;
+        let delivered = Arc::new(Mutex::new(databases.floor().map(raft_log_id)));
         Ok(StateMachine {
             databases,
             membership,
+            delivered,
             earlier: VecDeque::new(),
             fetcher,
             fetched: Arc::default(),
@@ -114,6 +118,17 @@ impl StateMachine {
 
     fn floor(&self) -> Option<RaftLogId> {
         self.databases.floor().map(raft_log_id)
+    }
+
+    fn deliver(&self, id: Option<RaftLogId>) {
+        *self.delivered.lock().unwrap_or_else(PoisonError::into_inner) = id;
+    }
+
+    /// What a snapshot at a floor is called: never later than what openraft knows to be applied, or it would purge what
+    /// it has not delivered yet.
+    fn known(&self, floor: RaftLogId) -> RaftLogId {
+        let delivered = *self.delivered.lock().unwrap_or_else(PoisonError::into_inner);
+        floor.min(delivered.unwrap_or_else(|| raft_log_id(LogId::default())))
     }
 
     async fn keep_membership(&mut self, membership: StoredMembership) -> Result<()> {
@@ -166,6 +181,7 @@ impl RaftStateMachine<Types> for StateMachine {
                     self.databases.apply_blank(id).await.map_err(io_error)?;
                 }
             }
+            self.deliver(Some(entry.log_id));
             if let Some(responder) = responder {
                 responder.send(());
             }
@@ -183,13 +199,15 @@ impl RaftStateMachine<Types> for StateMachine {
             return Err(io_error(Error::internal("a snapshot was installed without its files")));
         };
         self.fetcher.take_over(&opened).await.map_err(io_error)?;
+        self.deliver(meta.last_log_id);
         self.keep_membership(meta.last_membership.clone()).await.map_err(io_error)
     }
 
     async fn get_current_snapshot(&mut self) -> io::Result<Option<FilesSnapshot>> {
-        let Some(mut floor) = self.floor() else { return Ok(None) };
+        let Some(floor) = self.floor() else { return Ok(None) };
+        let mut floor = self.known(floor);
         if self.membership_at(floor).is_none() {
-            floor = raft_log_id(self.databases.flush().await.map_err(io_error)?);
+            floor = self.known(raft_log_id(self.databases.flush().await.map_err(io_error)?));
         }
         Ok(self.membership_at(floor).map(|membership| files_snapshot(floor, &membership)))
     }
@@ -205,7 +223,7 @@ impl RaftSnapshotBuilder<Types> for StateMachine {
 
     async fn build_snapshot(&mut self) -> io::Result<FilesSnapshot> {
         let floor = self.databases.flush().await.map_err(io_error)?;
-        let floor = raft_log_id(floor);
+        let floor = self.known(raft_log_id(floor));
         let membership = self.membership_at(floor).unwrap_or_default();
         Ok(files_snapshot(floor, &membership))
     }
