@@ -134,6 +134,8 @@ pub struct RaftNode {
     own_until: u64,
     /// Whether the leadership is being given away, in which time the log takes nothing.
     is_transferring: AtomicBool,
+    /// Whether raft's task has ended by a panic, which its metrics do not tell.
+    has_panicked: AtomicBool,
 }
 
 /// The settings of openraft.
@@ -216,6 +218,7 @@ impl RaftNode {
             state_machine,
             own_until,
             is_transferring: AtomicBool::new(false),
+            has_panicked: AtomicBool::new(false),
         }))
     }
 
@@ -483,17 +486,25 @@ impl RaftNode {
 
     /// Why the node has stopped, if it has.
     pub fn failure(&self) -> Option<Error> {
+        if self.has_panicked.load(Ordering::Acquire) {
+            return Some(stopped(&"raft's task has panicked, see the log"));
+        }
         let failed = self.raft.metrics().borrow_watched().running_state.clone().err();
         failed.map(|error| stopped(&error))
     }
 
     /// Waits until the node has stopped by itself: its disk failed, or its data is not what the log says.
     pub async fn stopped(&self) -> Error {
+        let mut metrics = self.raft.metrics();
         loop {
             if let Some(error) = self.failure() {
                 return error;
             }
             tokio::time::sleep(FAILURE_INTERVAL).await;
+            // A task that has panicked says nothing more: what it told its metrics to is gone with it.
+            if let Ok(Err(_)) = tokio::time::timeout(Duration::ZERO, metrics.changed()).await {
+                self.has_panicked.store(true, Ordering::Release);
+            }
         }
     }
 

@@ -21,7 +21,10 @@ use super::state_machine::StateMachine;
 use super::types::Types;
 use super::{Fate, Options, RaftNode};
 use crate::error::{Error, Result, state};
-use crate::storage::{CancelToken, DataDirectory, Databases, Execution, LogFile, LogId, test_execution};
+use crate::storage::{
+    CancelToken, DataDirectory, Databases, Execution, Log, LogFile, LogId, LogPayload, LogState, OnFlushed,
+    StoredVote, test_execution,
+};
 use crate::telemetry::SystemRandom;
 use crate::transport::{self, Destination, Lane, Own, Peer, Service, Stream, Tcp, Transport};
 
@@ -408,4 +411,68 @@ async fn a_snapshot_is_not_later_than_what_was_delivered() {
     let snapshot = machine.get_snapshot_builder().await.build_snapshot().await.unwrap();
     assert_eq!(databases.floor(), Some(LogId { term: 1, index: 7 }));
     assert_eq!(snapshot.meta.last_log_id.map(|id| id.index()), Some(0));
+}
+
+/// A log with a fault that shows when it is told to.
+struct Breaking(LogFile, std::sync::atomic::AtomicBool);
+
+impl Log for Breaking {
+    fn state(&self) -> LogState {
+        self.0.state()
+    }
+
+    fn read(&self, from: u64, to: u64) -> std::io::Result<Vec<(LogId, LogPayload)>> {
+        self.0.read(from, to)
+    }
+
+    fn append(&self, entries: Vec<(LogId, LogPayload)>, on_flushed: OnFlushed) -> std::io::Result<()> {
+        assert!(!self.1.load(std::sync::atomic::Ordering::Acquire), "a fault of the program");
+        self.0.append(entries, on_flushed)
+    }
+
+    fn save_vote(&self, vote: StoredVote, on_flushed: OnFlushed) -> std::io::Result<()> {
+        self.0.save_vote(vote, on_flushed)
+    }
+
+    fn save_committed(&self, committed: LogId) -> std::io::Result<()> {
+        self.0.save_committed(committed)
+    }
+
+    fn truncate(&self, from: u64, on_flushed: OnFlushed) -> std::io::Result<()> {
+        self.0.truncate(from, on_flushed)
+    }
+
+    fn purge(&self, upto: LogId, on_flushed: OnFlushed) -> std::io::Result<()> {
+        self.0.purge(upto, on_flushed)
+    }
+
+    fn appended_bytes(&self) -> u64 {
+        self.0.appended_bytes()
+    }
+
+    fn disk_bytes(&self) -> u64 {
+        self.0.disk_bytes()
+    }
+}
+
+/// A panic of raft's task stops the node like any other trouble, so that it can be started again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_whose_raft_panics_has_stopped() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = DataDirectory::open(&directory.path().join("data")).unwrap();
+    let log = Arc::new(Breaking(LogFile::open(&directory.log()).unwrap(), false.into()));
+    let databases = Arc::new(Databases::open(directory, Arc::new(SystemRandom)).unwrap());
+    let (own, random) = (Own::new(1, 1), Arc::new(SystemRandom));
+    let transport = Arc::new(tcp(1, 1));
+    let node = RaftNode::start(Options::default(), own, databases, log.clone(), transport, random);
+    let node = node.await.unwrap();
+    node.initialise(&[(1, "nowhere:1".into())]).await.unwrap();
+    node.wait_until_ready().await.unwrap();
+    log.1.store(true, std::sync::atomic::Ordering::Release);
+    let entry = crate::storage::encode(&[]).unwrap().remove(0);
+    // It is never answered.
+    let _on_its_way = node.propose(entry, node.leading_term().unwrap()).await;
+    let stopped = tokio::time::timeout(Duration::from_secs(10), node.stopped()).await.unwrap();
+    assert!(stopped.message().contains("panicked"), "{stopped}");
+    assert!(node.failure().is_some());
 }
