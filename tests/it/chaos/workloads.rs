@@ -269,6 +269,7 @@ impl Registers {
 }
 
 /// What became of a row.
+#[derive(Clone)]
 struct Insert {
     outcome: Outcome,
     number: Option<i64>,
@@ -329,7 +330,8 @@ impl Inserts {
         let rows = session.must("SELECT id, number FROM acknowledged", patience).await;
         let value = |text: &Option<String>| text.as_ref().unwrap().parse::<i64>().unwrap();
         let there: BTreeMap<i64, i64> = rows.iter().map(|row| (value(&row[0]), value(&row[1]))).collect();
-        let done = std::mem::take(&mut *self.done.lock().unwrap());
+        // A copy: who checks may be killed, and check again.
+        let done = self.done.lock().unwrap().clone();
         let mut wrong = Vec::new();
         let mut numbers = BTreeSet::new();
         for (id, insert) in &done {
