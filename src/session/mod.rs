@@ -265,7 +265,11 @@ impl Session {
     }
 
     /// What an error of a write transaction says of the data was true only if this node leads still: 40001 if not.
+    /// A cancellation and the session's end say nothing of the data, and must not wait for the quorum.
     async fn confirmed(&mut self, error: Error) -> Error {
+        if error.is_fatal() || error.sqlstate() == state::QUERY_CANCELED {
+            return error;
+        }
         match self.transaction.as_mut().and_then(|transaction| transaction.write.as_mut()) {
             Some(Write::Local(write)) => write.confirm().await.err().unwrap_or(error),
             _ => error,
