@@ -6,10 +6,13 @@ use std::sync::Arc;
 use super::relation::KeyOf;
 use super::{
     Action, Catalog, Check, Column, ForeignKey, INFORMATION_SCHEMA, Identity, Index, IndexKey, PG_CATALOG,
-    PUBLIC, Relation, RelationKind, Sequence, naming,
+    PUBLIC, Relation, RelationKind, Sequence, UserTypeEntry, naming, system::USER_TYPES,
 };
 use crate::error::{Error, Result};
-use crate::types::{self, Datum, Oid, oid::FIRST_USER_OID};
+use crate::types::array::Array;
+use crate::types::oid::FIRST_USER_OID;
+use crate::types::user::{self, Condition, Definition, Domain, Enum, Label, UserType};
+use crate::types::{self, Datum, Oid};
 
 /// The rows of one relation, by column name.
 pub type Rows = Vec<HashMap<String, Datum>>;
@@ -51,8 +54,12 @@ impl Row<'_> {
         self.optional(column).and_then(|text| text.chars().next())
     }
 
-    /// Numbers separated by blanks.
+    /// Numbers separated by blanks (int2vector), or an array.
     fn numbers(&self, column: &str) -> Result<Vec<i16>> {
+        if self.text(column)?.contains('|') {
+            let elements = Array::from_stored(self.text(column)?).elements;
+            return Ok(elements.iter().map(|element| element.as_ref().integer() as i16).collect());
+        }
         let numbers = self.text(column)?.split_whitespace().map(str::parse);
         numbers.collect::<Result<_, _>>().map_err(|_| damaged(column, self.0.get(column)))
     }
@@ -70,8 +77,9 @@ pub(super) const EXPRESSION_SEPARATOR: char = '\u{1f}';
 
 /// Builds the snapshot. `rows` gives a stored relation's rows by its name.
 pub fn load(version: u64, next_oid: Oid, rows: impl Fn(&str) -> Result<Rows>) -> Result<Catalog> {
+    let user_types = load_types(&rows(USER_TYPES)?, &rows("pg_enum")?, &rows("pg_constraint")?)?;
     let mut relations = load_relations(&rows("pg_class")?)?;
-    load_columns(&mut relations, &rows("pg_attribute")?, &rows("pg_attrdef")?)?;
+    load_columns(&mut relations, &rows("pg_attribute")?, &rows("pg_attrdef")?, &user_types)?;
     load_sequences(&mut relations, &rows("pg_sequence")?)?;
     load_indexes(&mut relations, &rows("pg_index")?, &rows("pg_constraint")?)?;
     load_constraints(&mut relations, &rows("pg_constraint")?)?;
@@ -83,6 +91,11 @@ pub fn load(version: u64, next_oid: Oid, rows: impl Fn(&str) -> Result<Rows>) ->
         references: HashMap::new(),
         owned: load_owned(&rows("pg_depend")?)?,
         relations: HashMap::new(),
+        type_names: user_types
+            .iter()
+            .map(|(oid, entry)| ((entry.schema, entry.ty.name.to_owned()), *oid))
+            .collect(),
+        types: user_types,
     };
     for relation in relations.into_values() {
         catalog.names.insert((relation.schema, relation.name.clone()), relation.oid);
@@ -141,7 +154,87 @@ fn load_relations(rows: &Rows) -> Result<BTreeMap<Oid, Relation>> {
     Ok(relations)
 }
 
-fn load_columns(relations: &mut BTreeMap<Oid, Relation>, rows: &Rows, defaults: &Rows) -> Result<()> {
+/// The users' types with their array types. A domain over another comes after it: its oid is greater.
+fn load_types(rows: &Rows, labels: &Rows, constraints: &Rows) -> Result<HashMap<Oid, UserTypeEntry>> {
+    let mut types: HashMap<Oid, UserTypeEntry> = HashMap::new();
+    let mut rows: Vec<Row<'_>> = rows.iter().map(Row).collect();
+    rows.sort_by_key(|row| row.oid("oid").unwrap_or(0));
+    let array_names: HashMap<Oid, String> = rows
+        .iter()
+        .filter(|row| row.letter("typcategory") == Some('A') && row.oid("typelem").is_ok_and(|oid| oid != 0))
+        .map(|row| Ok((row.oid("oid")?, row.text("typname")?.to_owned())))
+        .collect::<Result<_>>()?;
+    for row in &rows {
+        let oid = row.oid("oid")?;
+        let definition = match row.letter("typtype") {
+            Some('e') => Definition::Enum(load_labels(oid, labels)?),
+            Some('d') => {
+                let base = row.oid("typbasetype")?;
+                let base = types::by_oid(base).or_else(|| types.get(&base).map(|entry| entry.ty));
+                Definition::Domain(Domain {
+                    base: base.ok_or_else(|| damaged("typbasetype", row.0.get("typbasetype")))?,
+                    typmod: row.integer("typtypmod")? as i32,
+                    not_null: row.flag("typnotnull")?,
+                    default: row.optional("typdefault").map(str::to_owned),
+                    conditions: load_conditions(oid, constraints)?,
+                })
+            }
+            _ => continue,
+        };
+        let array_oid = row.oid("typarray")?;
+        let user_type = UserType {
+            oid,
+            array_oid,
+            name: row.text("typname")?.to_owned(),
+            array_name: array_names.get(&array_oid).cloned().unwrap_or_default(),
+            schema: row.oid("typnamespace")?,
+            definition,
+        };
+        let (ty, array) = user::intern(&user_type);
+        types.insert(oid, UserTypeEntry { ty, schema: user_type.schema });
+        types.insert(array_oid, UserTypeEntry { ty: array, schema: user_type.schema });
+    }
+    Ok(types)
+}
+
+fn load_labels(oid: Oid, rows: &Rows) -> Result<Enum> {
+    let mut labels = Vec::new();
+    for row in rows.iter().map(Row) {
+        if row.oid("enumtypid")? != oid {
+            continue;
+        }
+        let order = match row.0.get("enumsortorder") {
+            Some(Datum::Real(order)) => *order,
+            other => return Err(damaged("enumsortorder", other)),
+        };
+        labels.push(Label { oid: row.oid("oid")?, order, name: row.text("enumlabel")?.to_owned() });
+    }
+    labels.sort_by(|a, b| a.order.total_cmp(&b.order));
+    Ok(Enum { labels })
+}
+
+fn load_conditions(oid: Oid, rows: &Rows) -> Result<Vec<Condition>> {
+    let mut conditions = Vec::new();
+    for row in rows.iter().map(Row) {
+        let of_type = row.integer("contypid").is_ok_and(|of| of == i64::from(oid));
+        if of_type && row.letter("contype") == Some('c') {
+            conditions.push(Condition {
+                oid: row.oid("oid")?,
+                name: row.text("conname")?.to_owned(),
+                expression: row.text("conbin")?.to_owned(),
+            });
+        }
+    }
+    conditions.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(conditions)
+}
+
+fn load_columns(
+    relations: &mut BTreeMap<Oid, Relation>,
+    rows: &Rows,
+    defaults: &Rows,
+    user_types: &HashMap<Oid, UserTypeEntry>,
+) -> Result<()> {
     let mut texts = HashMap::new();
     for row in defaults.iter().map(Row) {
         texts.insert((row.oid("adrelid")?, row.integer("adnum")?), row.text("adbin")?.to_owned());
@@ -154,7 +247,8 @@ fn load_columns(relations: &mut BTreeMap<Oid, Relation>, rows: &Rows, defaults: 
         let Some(relation) = relations.get_mut(&table) else {
             return Err(damaged("attrelid", row.0.get("attrelid")));
         };
-        let ty = types::by_oid(row.oid("atttypid")?);
+        let type_oid = row.oid("atttypid")?;
+        let ty = types::by_oid(type_oid).or_else(|| user_types.get(&type_oid).map(|entry| entry.ty));
         relation.columns.push(Column {
             number: number as i16,
             name: row.text("attname")?.to_owned(),

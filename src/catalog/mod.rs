@@ -22,7 +22,8 @@ pub use relation::{
 
 use crate::bail;
 use crate::error::{Error, Result, state};
-use crate::types::Oid;
+use crate::types::oid::FIRST_USER_OID;
+use crate::types::{Oid, Type};
 
 /// The oid of schema pg_catalog.
 pub const PG_CATALOG: Oid = 11;
@@ -47,6 +48,18 @@ pub struct Catalog {
     references: HashMap<Oid, Vec<(Oid, usize)>>,
     /// Sequences by the table whose column owns them: (column number, sequence).
     owned: HashMap<Oid, Vec<(i16, Oid)>>,
+    /// The users' types and their array types.
+    types: HashMap<Oid, UserTypeEntry>,
+    type_names: HashMap<(Oid, String), Oid>,
+}
+
+/// A type of the users' or its array type.
+#[derive(Clone, Debug)]
+pub struct UserTypeEntry {
+    /// The type.
+    pub ty: &'static Type,
+    /// Its schema.
+    pub schema: Oid,
 }
 
 /// The schemas in which unqualified names are looked up, in order; existing ones only.
@@ -107,6 +120,82 @@ impl Catalog {
             schemas.insert(0, PG_CATALOG);
         }
         SearchPath { schemas, creation: named.first().copied() }
+    }
+
+    /// A catalog without anything of the users'.
+    pub fn empty() -> Catalog {
+        Catalog {
+            version: 0,
+            next_oid: FIRST_USER_OID,
+            schemas: BTreeMap::from([("pg_catalog".to_owned(), PG_CATALOG), ("public".to_owned(), PUBLIC)]),
+            relations: HashMap::new(),
+            names: HashMap::new(),
+            references: HashMap::new(),
+            owned: HashMap::new(),
+            types: HashMap::new(),
+            type_names: HashMap::new(),
+        }
+    }
+
+    /// The users' type, or array type, with an oid.
+    pub fn user_type(&self, oid: Oid) -> Option<&'static Type> {
+        self.types.get(&oid).map(|entry| entry.ty)
+    }
+
+    /// The schema of a users' type.
+    pub fn type_schema(&self, oid: Oid) -> Option<Oid> {
+        self.types.get(&oid).map(|entry| entry.schema)
+    }
+
+    /// All types of the users' with their array types, by oid.
+    pub fn user_types(&self) -> Vec<&UserTypeEntry> {
+        let mut all: Vec<&UserTypeEntry> = self.types.values().collect();
+        all.sort_by_key(|entry| entry.ty.oid);
+        all
+    }
+
+    /// The users' type with a name in a schema.
+    pub fn type_in(&self, schema: Oid, name: &str) -> Option<&'static Type> {
+        self.type_names.get(&(schema, name.to_owned())).and_then(|oid| self.user_type(*oid))
+    }
+
+    /// Looks a users' type up, in its schema if it is qualified, else along the search path.
+    pub fn find_type(
+        &self,
+        schema: Option<&str>,
+        name: &str,
+        path: &SearchPath,
+    ) -> Result<Option<&'static Type>> {
+        if let Some(schema) = schema {
+            return Ok(self.type_in(self.expect_schema(schema)?, name));
+        }
+        // pg_catalog comes first, unless the path names it elsewhere.
+        for schema in path.schemas() {
+            if *schema == PG_CATALOG && crate::types::by_name(name).is_some() {
+                return Ok(None);
+            }
+            if let Some(found) = self.type_in(*schema, name) {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A type's name as SQL text, qualified where the search path does not reach it.
+    pub fn type_name(&self, ty: &'static Type, path: &SearchPath) -> String {
+        let Some(entry) = self.types.get(&ty.oid) else { return ty.sql_name.to_owned() };
+        let (base, suffix) = match ty.element() {
+            Some(element) if element.is_of_users() && ty.array().is_none() => (element, "[]"),
+            _ => (ty, ""),
+        };
+        let name = crate::functions::session::quoted_name(base.name);
+        match self.find_type(None, base.name, path) {
+            Ok(Some(found)) if found.oid == base.oid => format!("{name}{suffix}"),
+            _ => {
+                let schema = self.schema_name(entry.schema).unwrap_or_default();
+                format!("{}.{name}{suffix}", crate::functions::session::quoted_name(schema))
+            }
+        }
     }
 
     /// The relation with an oid.

@@ -14,10 +14,15 @@ pub static STORED: &[&str] = &[
     "pg_class",
     "pg_constraint",
     "pg_depend",
+    "pg_enum",
     "pg_index",
     "pg_namespace",
     "pg_sequence",
+    USER_TYPES,
 ];
+
+/// The users' rows of pg_type, which is itself computed: the built-in types are the server's.
+pub const USER_TYPES: &str = "user_types";
 
 /// Relations whose rows the server computes from its registries and its memory.
 pub static IN_MEMORY: &[&str] = &["pg_database", "pg_type"];
@@ -54,6 +59,14 @@ static RELATIONS: LazyLock<HashMap<&'static str, Arc<Relation>>> = LazyLock::new
             identity: None,
         });
     }
+    let of_types = &relations["pg_type"];
+    let user_types = Relation {
+        kind: RelationKind::SystemTable,
+        columns: of_types.columns.clone(),
+        column_count: of_types.column_count,
+        ..empty(USER_TYPES, 0, RelationKind::SystemTable)
+    };
+    relations.insert(USER_TYPES, user_types);
     relations.into_iter().map(|(name, relation)| (name, Arc::new(relation))).collect()
 });
 
@@ -77,7 +90,7 @@ fn empty(name: &str, oid: Oid, kind: RelationKind) -> Relation {
 
 /// The relation of pg_catalog with a name. 0A000 for one that PostgreSQL has and we lack.
 pub fn relation(name: &str) -> Result<Option<Arc<Relation>>> {
-    if let Some(relation) = RELATIONS.get(name) {
+    if let Some(relation) = RELATIONS.get(name).filter(|_| name != USER_TYPES) {
         return Ok(Some(relation.clone()));
     }
     let is_table =
@@ -87,6 +100,11 @@ pub fn relation(name: &str) -> Result<Option<Arc<Relation>>> {
         return Err(Error::unsupported(format!("the system relation {name}")));
     }
     Ok(None)
+}
+
+/// The relation of pg_catalog with an oid.
+pub fn by_oid(oid: Oid) -> Option<Arc<Relation>> {
+    RELATIONS.values().find(|relation| relation.oid == oid && oid != 0).cloned()
 }
 
 /// A relation of [`STORED`] or [`IN_MEMORY`].
@@ -126,6 +144,7 @@ pub fn schema() -> Vec<String> {
         ("pg_class", "relname, relnamespace"),
         ("pg_constraint", "conrelid"),
         ("pg_depend", "refobjid"),
+        ("pg_enum", "enumtypid"),
         ("pg_index", "indexrelid"),
         ("pg_sequence", "seqrelid"),
     ] {

@@ -114,6 +114,11 @@ impl Error {
             .with_hint("Quorate refuses what it cannot do as PostgreSQL does, rather than do something else.")
     }
 
+    /// 0A000 for what PostgreSQL itself refuses so.
+    pub fn unsupported_message(message: impl Into<String>) -> Error {
+        Error::new(state::FEATURE_NOT_SUPPORTED, message)
+    }
+
     /// XX000 for a broken promise inside the server. The message says which.
     pub fn internal(message: impl std::fmt::Display) -> Error {
         Error::new(state::INTERNAL_ERROR, message.to_string())
@@ -178,6 +183,12 @@ impl Error {
     /// Names the constraint concerned.
     pub fn about_constraint(mut self, constraint: impl Into<String>) -> Error {
         self.0.constraint = Some(constraint.into());
+        self
+    }
+
+    /// Names the data type concerned.
+    pub fn about_data_type(mut self, data_type: impl Into<String>) -> Error {
+        self.0.data_type = Some(data_type.into());
         self
     }
 

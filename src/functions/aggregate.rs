@@ -1,6 +1,6 @@
 //! Aggregates. Where SQLite's own means the same it is used; the others keep their state in Rust.
 
-use super::{Aggregate, Body, Function, Kind, lacking};
+use super::{Aggregate, Body, Env, Function, Kind, lacking};
 use crate::error::{Error, Result, state};
 use crate::types::boolean::BOOL;
 use crate::types::bytea::BYTEA;
@@ -24,7 +24,7 @@ struct Integers<const AVERAGE: bool> {
 }
 
 impl<const AVERAGE: bool> Aggregate for Integers<AVERAGE> {
-    fn step(&mut self, args: &[DatumRef<'_>]) -> Result<()> {
+    fn step(&mut self, args: &[DatumRef<'_>], _: &dyn Env) -> Result<()> {
         if let DatumRef::Integer(value) = args[0] {
             self.count += 1;
             self.sum += i128::from(value);
@@ -32,7 +32,7 @@ impl<const AVERAGE: bool> Aggregate for Integers<AVERAGE> {
         Ok(())
     }
 
-    fn value(&self) -> Result<Datum> {
+    fn value(&self, _: &dyn Env) -> Result<Datum> {
         if self.count == 0 {
             return Ok(Datum::Null);
         }
@@ -57,7 +57,7 @@ impl<const AVERAGE: bool> Default for Numerics<AVERAGE> {
 }
 
 impl<const AVERAGE: bool> Aggregate for Numerics<AVERAGE> {
-    fn step(&mut self, args: &[DatumRef<'_>]) -> Result<()> {
+    fn step(&mut self, args: &[DatumRef<'_>], _: &dyn Env) -> Result<()> {
         if let DatumRef::Text(value) = args[0] {
             self.count += 1;
             self.sum = self.sum.add(&Numeric::from_stored(value))?;
@@ -65,7 +65,7 @@ impl<const AVERAGE: bool> Aggregate for Numerics<AVERAGE> {
         Ok(())
     }
 
-    fn value(&self) -> Result<Datum> {
+    fn value(&self, _: &dyn Env) -> Result<Datum> {
         match (self.count, AVERAGE) {
             (0, _) => Ok(Datum::Null),
             (count, true) => Ok(self.sum.divide(&Numeric::from_i64(count))?.to_datum()),
@@ -83,7 +83,7 @@ struct Doubles<const AVERAGE: bool, const SINGLE: bool> {
 }
 
 impl<const AVERAGE: bool, const SINGLE: bool> Aggregate for Doubles<AVERAGE, SINGLE> {
-    fn step(&mut self, args: &[DatumRef<'_>]) -> Result<()> {
+    fn step(&mut self, args: &[DatumRef<'_>], _: &dyn Env) -> Result<()> {
         if args[0].is_null() {
             return Ok(());
         }
@@ -100,7 +100,7 @@ impl<const AVERAGE: bool, const SINGLE: bool> Aggregate for Doubles<AVERAGE, SIN
         Ok(())
     }
 
-    fn value(&self) -> Result<Datum> {
+    fn value(&self, _: &dyn Env) -> Result<Datum> {
         Ok(match (self.count, AVERAGE) {
             (0, _) => Datum::Null,
             (count, true) => datum(self.sum / count as f64),
@@ -117,7 +117,7 @@ struct Intervals<const AVERAGE: bool> {
 }
 
 impl<const AVERAGE: bool> Aggregate for Intervals<AVERAGE> {
-    fn step(&mut self, args: &[DatumRef<'_>]) -> Result<()> {
+    fn step(&mut self, args: &[DatumRef<'_>], _: &dyn Env) -> Result<()> {
         if let DatumRef::Text(value) = args[0] {
             self.count += 1;
             self.sum = self.sum.plus(Interval::from_stored(value))?;
@@ -125,7 +125,7 @@ impl<const AVERAGE: bool> Aggregate for Intervals<AVERAGE> {
         Ok(())
     }
 
-    fn value(&self) -> Result<Datum> {
+    fn value(&self, _: &dyn Env) -> Result<Datum> {
         match (self.count, AVERAGE) {
             (0, _) => Ok(Datum::Null),
             (count, true) => Ok(self.sum.multiply(1.0 / count as f64)?.to_datum()),
@@ -141,15 +141,41 @@ struct Bits {
 }
 
 impl Aggregate for Bits {
-    fn step(&mut self, args: &[DatumRef<'_>]) -> Result<()> {
+    fn step(&mut self, args: &[DatumRef<'_>], _: &dyn Env) -> Result<()> {
         if let DatumRef::Integer(value) = args[0] {
             self.value = Some(self.value.map_or(value, |sum| (self.combine)(sum, value)));
         }
         Ok(())
     }
 
-    fn value(&self) -> Result<Datum> {
+    fn value(&self, _: &dyn Env) -> Result<Datum> {
         Ok(self.value.map_or(Datum::Null, Datum::Integer))
+    }
+}
+
+/// string_agg of text: the first row's delimiter is not used.
+#[derive(Default)]
+struct Texts {
+    value: Option<String>,
+}
+
+impl Aggregate for Texts {
+    fn step(&mut self, args: &[DatumRef<'_>], _: &dyn Env) -> Result<()> {
+        let DatumRef::Text(text) = args[0] else { return Ok(()) };
+        match &mut self.value {
+            None => self.value = Some(text.to_owned()),
+            Some(sum) => {
+                if let DatumRef::Text(delimiter) = args[1] {
+                    sum.push_str(delimiter);
+                }
+                sum.push_str(text);
+            }
+        }
+        Ok(())
+    }
+
+    fn value(&self, _: &dyn Env) -> Result<Datum> {
+        Ok(self.value.clone().map_or(Datum::Null, Datum::Text))
     }
 }
 
@@ -160,7 +186,7 @@ struct Bytes {
 }
 
 impl Aggregate for Bytes {
-    fn step(&mut self, args: &[DatumRef<'_>]) -> Result<()> {
+    fn step(&mut self, args: &[DatumRef<'_>], _: &dyn Env) -> Result<()> {
         let DatumRef::Blob(bytes) = args[0] else { return Ok(()) };
         match &mut self.value {
             None => self.value = Some(bytes.to_vec()),
@@ -174,7 +200,7 @@ impl Aggregate for Bytes {
         Ok(())
     }
 
-    fn value(&self) -> Result<Datum> {
+    fn value(&self, _: &dyn Env) -> Result<Datum> {
         Ok(self.value.clone().map_or(Datum::Null, Datum::Blob))
     }
 }
@@ -273,7 +299,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     of(2237, "bit_or", &[&INT2], &INT2, Body::Aggregate(any_bits)),
     of(2239, "bit_or", &[&INT4], &INT4, Body::Aggregate(any_bits)),
     of(2241, "bit_or", &[&INT8], &INT8, Body::Aggregate(any_bits)),
-    by_sqlite(3538, "string_agg", &[&TEXT, &TEXT], &TEXT, "group_concat({0}, {1})"),
+    of(3538, "string_agg", &[&TEXT, &TEXT], &TEXT, Body::Aggregate(boxed::<Texts>)),
     of(3545, "string_agg", &[&BYTEA, &BYTEA], &BYTEA, Body::Aggregate(boxed::<Bytes>)),
     lacking(2155, "stddev", &[&INT4], &NUMERIC).kind(Kind::Aggregate),
     lacking(2154, "stddev", &[&INT8], &NUMERIC).kind(Kind::Aggregate),

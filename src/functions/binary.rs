@@ -146,7 +146,7 @@ fn decode(args: &[DatumRef<'_>], env: &dyn Env) -> Result<Datum> {
     match args[1].text().to_ascii_lowercase().as_str() {
         "hex" => parse_hex(text).map(Datum::Blob),
         "base64" => decode_base64(text).map(Datum::Blob),
-        "escape" if !text.starts_with("\\x") => (BYTEA.input)(text, env.format()),
+        "escape" if !text.starts_with("\\x") => BYTEA.parse(text, env.format()),
         _ => unknown_encoding(args[1].text()),
     }
 }

@@ -1,9 +1,10 @@
 //! Casts between types (pg_cast), and the conversions through text that exist for every type.
 
 use super::datetime::date_to_timestamp;
-use super::{Body, Env, Function, native, scalar};
+use super::{Body, Env, Function, Signature, native, scalar};
 use crate::bail;
 use crate::error::Result;
+use crate::types::array::Array;
 use crate::types::boolean::BOOL;
 use crate::types::calendar::{DAY_US, SECOND_US};
 use crate::types::date::{self, DATE};
@@ -12,11 +13,14 @@ use crate::types::integer::{INT2, INT4, INT8};
 use crate::types::interval::{INTERVAL, Interval};
 use crate::types::json::{JSON, JSONB, Json};
 use crate::types::numeric::{NUMERIC, Numeric};
-use crate::types::oid::{OID, REGCLASS, REGPROC, REGTYPE};
+use crate::types::oid::{
+    OID, REGCLASS, REGCOLLATION, REGNAMESPACE, REGOPER, REGOPERATOR, REGPROC, REGPROCEDURE, REGROLE, REGTYPE,
+};
+use crate::types::record::ANYARRAY;
 use crate::types::text::{BPCHAR, CHAR, NAME, TEXT, VARCHAR, cut_name};
 use crate::types::time::TIME;
 use crate::types::timestamp::{self, TIMESTAMP, TIMESTAMPTZ};
-use crate::types::{Category, Datum, DatumRef, Oid, Type, by_oid};
+use crate::types::{Category, Datum, DatumRef, Type};
 
 /// Where a cast may happen without being written.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -70,44 +74,63 @@ pub fn find(source: &Type, target: &Type) -> Option<&'static Cast> {
 
 /// The functions behind the casts and the conversions to and from text.
 pub fn functions() -> impl Iterator<Item = &'static Function> {
-    let of_casts = CASTS.iter().filter_map(|cast| match &cast.method {
+    CASTS.iter().filter_map(|cast| match &cast.method {
         Method::Function(function) => Some(function),
         Method::Binary | Method::InOut => None,
-    });
-    of_casts.chain(NAME_CASTS)
+    })
 }
 
-/// Casts of text to names of objects and back, which need the catalog.
-pub static NAME_CASTS: &[Function] = &[
-    scalar(2218, "regclassin", &[&TEXT], &REGCLASS, regclass_in).stable(),
-    scalar(2219, "regclassout", &[&REGCLASS], &TEXT, regclass_out).stable(),
-    scalar(2221, "regtypeout", &[&REGTYPE], &TEXT, regtype_out).stable(),
-];
-
-/// Reads a relation's name, or its number.
+/// A relation's name as its oid; the only name that is looked up where text is given without a cast.
 fn regclass_in(args: &[DatumRef<'_>], env: &dyn Env) -> Result<Datum> {
-    let name = args[0].text();
-    if name == "-" {
-        return Ok(Datum::Integer(0));
-    }
-    if name.bytes().all(|byte| byte.is_ascii_digit()) && !name.is_empty() {
-        return (OID.input)(name, env.format());
-    }
-    env.relation(name).map(|oid| Datum::Integer(oid.into()))
+    REGCLASS.parse(args[0].text(), env.format())
 }
 
-fn regclass_out(args: &[DatumRef<'_>], env: &dyn Env) -> Result<Datum> {
-    let oid = args[0].integer() as Oid;
-    Ok(Datum::Text(match oid {
-        0 => "-".to_owned(),
-        _ => env.relation_name(oid).unwrap_or_else(|| oid.to_string()),
-    }))
+/// Converts a value as a cast does, or through its text where no cast is.
+pub fn convert(
+    source: &'static Type,
+    target: &'static Type,
+    value: DatumRef<'_>,
+    env: &dyn Env,
+) -> Result<Datum> {
+    let (source, target) = (source.base(), target.base());
+    if value.is_null() || source == target {
+        return Ok(value.to_owned());
+    }
+    if let (Some(from), Some(to)) = (source.element(), target.element()) {
+        let mut array = Array::from_stored(value.text());
+        for element in &mut array.elements {
+            *element = convert(from, to, element.as_ref(), env)?;
+        }
+        return Ok(array.to_datum(to));
+    }
+    let through_text = || {
+        let text = source.to_text(value, env.format());
+        if is_string(target) && target.collation.is_none() {
+            return Ok(Datum::Text(text));
+        }
+        target.parse(&text, env.format())
+    };
+    let Some(cast) = find(source, target) else { return through_text() };
+    match &cast.method {
+        Method::Binary => Ok(value.to_owned()),
+        Method::InOut => through_text(),
+        Method::Function(function) => match function.body {
+            Body::Scalar(body) => body(&[value], env),
+            Body::Native("CAST({0} AS REAL)") => Ok(Datum::Real(value.integer() as f64)),
+            Body::Native("{0} <> 0") => Ok(Datum::bool(value.integer() != 0)),
+            _ => Ok(value.to_owned()),
+        },
+    }
 }
 
-fn regtype_out(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
-    let oid = args[0].integer() as Oid;
-    Ok(Datum::Text(by_oid(oid).map_or_else(|| oid.to_string(), |ty| ty.sql_name.to_owned())))
+/// An array with its elements converted.
+fn array_cast(args: &[DatumRef<'_>], signature: &Signature, env: &dyn Env) -> Result<Datum> {
+    convert(signature.args[0], signature.result, args[0], env)
 }
+
+/// What casts need beside pg_cast; no name calls these.
+pub(super) const INTERNAL: &[Function] =
+    &[super::typed(9030, "array_cast", &[&ANYARRAY], &ANYARRAY, array_cast).stable()];
 
 /// Whether a type's values print as strings, so that text conversions to it are assignments.
 pub fn is_string(ty: &Type) -> bool {
@@ -459,7 +482,41 @@ pub static CASTS: &[Cast] = &[
     binary(&OID, &REGCLASS, Implicit),
     binary(&OID, &REGTYPE, Implicit),
     binary(&OID, &REGPROC, Implicit),
+    binary(&OID, &REGPROCEDURE, Implicit),
+    binary(&REGPROCEDURE, &OID, Implicit),
+    cast(Implicit, scalar(313, "int4_regprocedure", &[&INT4], &REGPROCEDURE, wrapped_oid)),
+    cast(Implicit, scalar(1287, "int8_regprocedure", &[&INT8], &REGPROCEDURE, to_oid)),
+    binary(&REGPROCEDURE, &INT4, Assignment),
+    binary(&OID, &REGOPER, Implicit),
+    binary(&REGOPER, &OID, Implicit),
+    cast(Implicit, scalar(313, "int4_regoper", &[&INT4], &REGOPER, wrapped_oid)),
+    cast(Implicit, scalar(1287, "int8_regoper", &[&INT8], &REGOPER, to_oid)),
+    binary(&REGOPER, &INT4, Assignment),
+    binary(&OID, &REGOPERATOR, Implicit),
+    binary(&REGOPERATOR, &OID, Implicit),
+    cast(Implicit, scalar(313, "int4_regoperator", &[&INT4], &REGOPERATOR, wrapped_oid)),
+    cast(Implicit, scalar(1287, "int8_regoperator", &[&INT8], &REGOPERATOR, to_oid)),
+    binary(&REGOPERATOR, &INT4, Assignment),
+    binary(&OID, &REGROLE, Implicit),
+    binary(&REGROLE, &OID, Implicit),
+    cast(Implicit, scalar(313, "int4_regrole", &[&INT4], &REGROLE, wrapped_oid)),
+    cast(Implicit, scalar(1287, "int8_regrole", &[&INT8], &REGROLE, to_oid)),
+    binary(&REGROLE, &INT4, Assignment),
+    binary(&OID, &REGNAMESPACE, Implicit),
+    binary(&REGNAMESPACE, &OID, Implicit),
+    cast(Implicit, scalar(313, "int4_regnamespace", &[&INT4], &REGNAMESPACE, wrapped_oid)),
+    cast(Implicit, scalar(1287, "int8_regnamespace", &[&INT8], &REGNAMESPACE, to_oid)),
+    binary(&REGNAMESPACE, &INT4, Assignment),
+    binary(&OID, &REGCOLLATION, Implicit),
+    binary(&REGCOLLATION, &OID, Implicit),
+    cast(Implicit, scalar(313, "int4_regcollation", &[&INT4], &REGCOLLATION, wrapped_oid)),
+    cast(Implicit, scalar(1287, "int8_regcollation", &[&INT8], &REGCOLLATION, to_oid)),
+    binary(&REGCOLLATION, &INT4, Assignment),
     binary(&REGCLASS, &OID, Implicit),
+    binary(&REGPROC, &REGPROCEDURE, Implicit),
+    binary(&REGPROCEDURE, &REGPROC, Implicit),
+    binary(&REGTYPE, &INT4, Assignment),
+    binary(&REGPROC, &INT4, Assignment),
     binary(&REGTYPE, &OID, Implicit),
     binary(&REGPROC, &OID, Implicit),
     cast(Assignment, native(1288, "regclasstoi8", &[&REGCLASS], &INT8, "{0}")),
@@ -489,18 +546,14 @@ pub static CASTS: &[Cast] = &[
     cast(Implicit, scalar(2218, "varchar_regclass", &[&VARCHAR], &REGCLASS, regclass_in).stable()),
 ];
 
-/// The names under which SQLite knows the conversions that every type has.
+/// The name under which SQLite knows a built-in type's conversion to text.
 pub fn output_symbol(ty: &Type) -> String {
-    match ty.oid {
-        oid if oid == REGCLASS.oid => NAME_CASTS[1].symbol(),
-        oid if oid == REGTYPE.oid => NAME_CASTS[2].symbol(),
-        _ => format!("{}out", ty.name),
-    }
+    format!("{}out", ty.name)
 }
 
 /// Text to a value.
 pub fn input_symbol(ty: &Type) -> String {
-    if ty.oid == REGCLASS.oid { NAME_CASTS[0].symbol() } else { format!("{}in", ty.name) }
+    format!("{}in", ty.name)
 }
 
 /// Applies a modifier: (value, typmod, explicit).

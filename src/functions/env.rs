@@ -53,9 +53,6 @@ pub trait Env: Sync {
     /// The oid of the relation that a name stands for on the search path. 42P01 if there is none.
     fn relation(&self, name: &str) -> Result<Oid>;
 
-    /// A relation's name, qualified where the search path does not reach it.
-    fn relation_name(&self, oid: Oid) -> Option<String>;
-
     /// The sequence that a column owns, as a qualified name. 42P01 and 42703 for what does not exist.
     fn serial_sequence(&self, table: &str, column: &str) -> Result<Option<String>>;
 

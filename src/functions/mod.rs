@@ -5,6 +5,7 @@
 //! Bodies may not read a clock, draw a random number or look at a session but through [`Env`].
 
 mod aggregate;
+mod array;
 mod binary;
 pub mod cast;
 mod compare;
@@ -15,9 +16,11 @@ mod integer;
 mod json;
 mod numeric;
 pub mod pattern;
+mod row;
 mod sequence;
 mod series;
 pub mod session;
+mod signature;
 mod string;
 mod window;
 
@@ -25,6 +28,7 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 pub use env::Env;
+pub use signature::{ResultColumn, Signature};
 
 use crate::error::Result;
 use crate::types::{Datum, DatumRef, Oid, Type, record};
@@ -56,19 +60,22 @@ pub enum Volatility {
 /// A scalar function's code.
 pub type ScalarBody = fn(&[DatumRef<'_>], &dyn Env) -> Result<Datum>;
 
+/// A scalar function's code that depends on its arguments' types.
+pub type TypedBody = fn(&[DatumRef<'_>], &Signature, &dyn Env) -> Result<Datum>;
+
 /// A set-returning function's code: an iterator, so that its rows are never all in memory.
-pub type SetBody = fn(&[DatumRef<'_>], &dyn Env) -> Result<Rows>;
+pub type SetBody = fn(&[DatumRef<'_>], &Signature, &dyn Env) -> Result<Rows>;
 
 /// The rows of a set-returning function.
-pub type Rows = Box<dyn Iterator<Item = Result<Datum>> + Send>;
+pub type Rows = Box<dyn Iterator<Item = Result<Vec<Datum>>> + Send>;
 
 /// An aggregate's running state.
 pub trait Aggregate: Send {
     /// Takes one row's arguments.
-    fn step(&mut self, args: &[DatumRef<'_>]) -> Result<()>;
+    fn step(&mut self, args: &[DatumRef<'_>], env: &dyn Env) -> Result<()>;
 
     /// The value over the rows taken so far.
-    fn value(&self) -> Result<Datum>;
+    fn value(&self, env: &dyn Env) -> Result<Datum>;
 }
 
 /// How a function is computed.
@@ -78,8 +85,12 @@ pub enum Body {
     Native(&'static str),
     /// Rust code.
     Scalar(ScalarBody),
+    /// Rust code that is told the types of its arguments and of its result.
+    Typed(TypedBody),
     /// Rust code over many rows.
     Aggregate(fn() -> Box<dyn Aggregate>),
+    /// The same, told its types.
+    TypedAggregate(fn(&Signature) -> Box<dyn Aggregate>),
     /// Rust code that gives many rows.
     Set(SetBody),
     /// PostgreSQL has it; binding it is refused with 0A000.
@@ -107,6 +118,12 @@ pub struct Function {
     pub strict: bool,
     /// Whether it changes the database: only the writer may call it.
     pub writes: bool,
+    /// A set-returning function's columns, if it gives more than one value a row.
+    pub columns: &'static [(&'static str, &'static Type)],
+    /// Arguments of an ordered-set aggregate that stand before WITHIN GROUP.
+    pub direct: Option<usize>,
+    /// The arguments' names, and the defaults of the last of them as SQL text.
+    pub parameters: &'static [(&'static str, Option<&'static str>)],
     /// How it is computed.
     pub body: Body,
 }
@@ -134,6 +151,9 @@ impl Function {
             volatility: Volatility::Immutable,
             strict: true,
             writes: false,
+            columns: &[],
+            direct: None,
+            parameters: &[],
             body,
         }
     }
@@ -170,6 +190,31 @@ impl Function {
         self
     }
 
+    const fn variadic_strict(mut self) -> Function {
+        self.variadic = true;
+        self
+    }
+
+    const fn columns(mut self, columns: &'static [(&'static str, &'static Type)]) -> Function {
+        self.columns = columns;
+        self
+    }
+
+    const fn direct(mut self, count: usize) -> Function {
+        self.direct = Some(count);
+        self
+    }
+
+    const fn parameters(mut self, parameters: &'static [(&'static str, Option<&'static str>)]) -> Function {
+        self.parameters = parameters;
+        self
+    }
+
+    /// Whether SQLite gives its body a [`Signature`] after the arguments.
+    pub fn is_typed(&self) -> bool {
+        matches!(self.body, Body::Typed(_) | Body::TypedAggregate(_) | Body::Set(_))
+    }
+
     /// Whether the number of arguments fits.
     pub fn accepts(&self, count: usize) -> bool {
         count == self.args.len() || (self.variadic && count >= self.args.len())
@@ -203,6 +248,28 @@ const fn native(
     Function::new(oid, name, args, result, Body::Native(template))
 }
 
+/// Rust code for a function that is immutable and strict, told its types.
+const fn typed(
+    oid: Oid,
+    name: &'static str,
+    args: &'static [&'static Type],
+    result: &'static Type,
+    body: TypedBody,
+) -> Function {
+    Function::new(oid, name, args, result, Body::Typed(body))
+}
+
+/// A set-returning function that is immutable and strict.
+const fn set(
+    oid: Oid,
+    name: &'static str,
+    args: &'static [&'static Type],
+    result: &'static Type,
+    body: SetBody,
+) -> Function {
+    Function::new(oid, name, args, result, Body::Set(body)).kind(Kind::Set)
+}
+
 /// A function of PostgreSQL that is not there yet.
 const fn lacking(
     oid: Oid,
@@ -229,6 +296,7 @@ const fn operator(oid: Oid, name: &'static str, function: Function) -> Operator 
 
 static FUNCTION_GROUPS: &[&[Function]] = &[
     aggregate::FUNCTIONS,
+    array::FUNCTIONS,
     binary::FUNCTIONS,
     datetime::FUNCTIONS,
     float::FUNCTIONS,
@@ -243,11 +311,13 @@ static FUNCTION_GROUPS: &[&[Function]] = &[
 ];
 
 static OPERATOR_GROUPS: &[&[Operator]] = &[
+    array::OPERATORS,
     datetime::OPERATORS,
     float::OPERATORS,
     integer::OPERATORS,
     json::OPERATORS,
     numeric::OPERATORS,
+    row::OPERATORS,
     string::OPERATORS,
 ];
 
@@ -262,9 +332,18 @@ pub fn operators() -> impl Iterator<Item = &'static Operator> {
     listed.chain(compare::COMPARISONS.iter().flat_map(|group| group.iter()))
 }
 
+static INTERNAL_GROUPS: &[&[Function]] = &[array::INTERNAL, cast::INTERNAL, row::INTERNAL, window::INTERNAL];
+
+/// A function that the grammar calls, and no name.
+pub fn internal(name: &str) -> &'static Function {
+    let mut all = INTERNAL_GROUPS.iter().flat_map(|group| group.iter());
+    all.find(|function| function.name == name).expect("an internal function of the registry")
+}
+
 /// Everything with a Rust body that SQLite must know under its symbol.
 pub fn callable() -> impl Iterator<Item = &'static Function> {
     functions()
+        .chain(INTERNAL_GROUPS.iter().flat_map(|group| group.iter()))
         .chain(operators().map(|operator| &operator.function))
         .chain(cast::functions())
         .filter(|function| !matches!(function.body, Body::Native(_) | Body::Lacking))
@@ -315,7 +394,16 @@ pub fn comparison(name: &str, ty: &Type) -> Option<&'static Operator> {
 
 /// Whether a type stands for others in signatures.
 pub fn is_polymorphic(ty: &Type) -> bool {
-    ty.oid == record::ANY.oid || ty.oid == record::ANYELEMENT.oid
+    const POLYMORPHIC: [Oid; 7] = [
+        record::ANY.oid,
+        record::ANYARRAY.oid,
+        record::ANYELEMENT.oid,
+        record::ANYNONARRAY.oid,
+        record::ANYENUM.oid,
+        record::ANYCOMPATIBLE.oid,
+        record::ANYCOMPATIBLEARRAY.oid,
+    ];
+    POLYMORPHIC.contains(&ty.oid)
 }
 
 #[cfg(test)]

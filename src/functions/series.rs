@@ -1,6 +1,6 @@
 //! generate_series.
 
-use super::{Body, Env, Function, Kind, Rows, SetBody};
+use super::{Env, Function, Rows, SetBody, Signature};
 use crate::bail;
 use crate::error::Result;
 use crate::types::integer::{INT4, INT8};
@@ -15,7 +15,7 @@ fn zero_step<T>() -> Result<T> {
     bail!(INVALID_PARAMETER_VALUE, "step size cannot equal zero")
 }
 
-fn integers(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Rows> {
+fn integers(args: &[DatumRef<'_>], _: &Signature, _: &dyn Env) -> Result<Rows> {
     let (start, stop) = (args[0].integer(), args[1].integer());
     let step = args.get(2).map_or(1, |step| step.integer());
     if step == 0 {
@@ -23,10 +23,10 @@ fn integers(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Rows> {
     }
     let within = move |value: &i64| if step > 0 { *value <= stop } else { *value >= stop };
     let values = std::iter::successors(Some(start), move |value| value.checked_add(step));
-    Ok(Box::new(values.take_while(within).map(|value| Ok(Datum::Integer(value)))))
+    Ok(Box::new(values.take_while(within).map(|value| Ok(vec![Datum::Integer(value)]))))
 }
 
-fn numerics(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Rows> {
+fn numerics(args: &[DatumRef<'_>], _: &Signature, _: &dyn Env) -> Result<Rows> {
     let read = |value: &DatumRef<'_>| Numeric::from_stored(value.text());
     let (start, stop) = (read(&args[0]), read(&args[1]));
     let step = args.get(2).map_or(Numeric::from_i64(1), read);
@@ -46,7 +46,7 @@ fn numerics(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Rows> {
         if rising { difference >= 0 } else { difference <= 0 }
     };
     let values = std::iter::successors(Some(start), move |value| value.add(&step).ok());
-    Ok(Box::new(values.take_while(within).map(|value| Ok(value.to_datum()))))
+    Ok(Box::new(values.take_while(within).map(|value| Ok(vec![value.to_datum()]))))
 }
 
 /// Timestamps by an interval; months are not all of one length, so each step is an addition.
@@ -61,7 +61,7 @@ fn timestamps(
         span => span > 0,
     };
     if timestamp::is_infinite(start) {
-        return Ok(Box::new(std::iter::once(Ok(Datum::Integer(start)))));
+        return Ok(Box::new(std::iter::once(Ok(vec![Datum::Integer(start)]))));
     }
     let mut next = Some(Ok(start));
     Ok(Box::new(std::iter::from_fn(move || {
@@ -73,21 +73,21 @@ fn timestamps(
             return None;
         }
         next = Some(add(value, step));
-        Some(Ok(Datum::Integer(value)))
+        Some(Ok(vec![Datum::Integer(value)]))
     })))
 }
 
-fn local_timestamps(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Rows> {
+fn local_timestamps(args: &[DatumRef<'_>], _: &Signature, _: &dyn Env) -> Result<Rows> {
     timestamps(args, add_to_timestamp)
 }
 
-fn zoned_timestamps(args: &[DatumRef<'_>], env: &dyn Env) -> Result<Rows> {
+fn zoned_timestamps(args: &[DatumRef<'_>], _: &Signature, env: &dyn Env) -> Result<Rows> {
     let zone = env.format().time_zone.clone();
     timestamps(args, move |value, step| add_to_timestamptz(value, step, &zone))
 }
 
 const fn set(oid: Oid, args: &'static [&'static Type], result: &'static Type, body: SetBody) -> Function {
-    Function::new(oid, "generate_series", args, result, Body::Set(body)).kind(Kind::Set)
+    super::set(oid, "generate_series", args, result, body)
 }
 
 pub(super) const FUNCTIONS: &[Function] = &[

@@ -1,12 +1,12 @@
 //! Functions on text. Positions count characters.
 
-use super::{Env, Function, Operator, lacking, native, operator, pattern, scalar};
+use super::{Env, Function, Operator, Signature, lacking, native, operator, pattern, scalar, typed};
 use crate::bail;
 use crate::error::{Error, Result, state};
 use crate::types::boolean::BOOL;
 use crate::types::bytea::BYTEA;
 use crate::types::integer::INT4;
-use crate::types::record::ANY;
+use crate::types::record::{ANY, ANYNONARRAY};
 use crate::types::text::{BPCHAR, NAME, TEXT};
 use crate::types::{Datum, DatumRef, Type};
 
@@ -237,15 +237,26 @@ fn starts_with(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
     Ok(Datum::bool(args[0].text().starts_with(args[1].text())))
 }
 
-/// NULLs are left out. The binder has turned every argument to text.
-fn concat(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
-    text(args.iter().filter(|arg| !arg.is_null()).map(|arg| arg.text()).collect::<String>())
+/// The texts of a variadic call's values from a place on, without NULLs. `None` for VARIADIC NULL.
+fn printed(args: &[DatumRef<'_>], signature: &Signature, from: usize, env: &dyn Env) -> Option<Vec<String>> {
+    let values = super::array::spread(args, signature, from)?;
+    let shown = values.into_iter().filter(|(value, _)| !value.is_null());
+    Some(shown.map(|(value, ty)| ty.to_text(value.as_ref(), env.format())).collect())
 }
 
-fn concat_with_separator(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
+fn concat(args: &[DatumRef<'_>], signature: &Signature, env: &dyn Env) -> Result<Datum> {
+    Ok(printed(args, signature, 0, env).map_or(Datum::Null, |parts| Datum::Text(parts.concat())))
+}
+
+fn concat_with_separator(args: &[DatumRef<'_>], signature: &Signature, env: &dyn Env) -> Result<Datum> {
     let DatumRef::Text(separator) = args[0] else { return Ok(Datum::Null) };
-    let parts: Vec<&str> = args[1..].iter().filter(|arg| !arg.is_null()).map(|arg| arg.text()).collect();
-    text(parts.join(separator))
+    Ok(printed(args, signature, 1, env).map_or(Datum::Null, |parts| Datum::Text(parts.join(separator))))
+}
+
+/// text || anynonarray and the other way round.
+fn append_any(args: &[DatumRef<'_>], signature: &Signature, env: &dyn Env) -> Result<Datum> {
+    let shown = |place: usize| signature.args[place].to_text(args[place], env.format());
+    Ok(Datum::Text(shown(0) + &shown(1)))
 }
 
 /// Quotes an identifier where it needs quotes.
@@ -338,8 +349,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     scalar(1405, "overlay", &[&TEXT, &TEXT, &INT4], &TEXT, overlay),
     scalar(1404, "overlay", &[&TEXT, &TEXT, &INT4, &INT4], &TEXT, overlay),
     scalar(3696, "starts_with", TWO, &BOOL, starts_with),
-    scalar(3058, "concat", &[&ANY], &TEXT, concat).variadic().stable(),
-    scalar(3059, "concat_ws", &[&TEXT, &ANY], &TEXT, concat_with_separator).variadic().stable(),
+    typed(3058, "concat", &[&ANY], &TEXT, concat).variadic().stable(),
+    typed(3059, "concat_ws", &[&TEXT, &ANY], &TEXT, concat_with_separator).variadic().stable(),
     scalar(1282, "quote_ident", ONE, &TEXT, quote_identifier),
     scalar(1283, "quote_literal", ONE, &TEXT, quote_literal),
     scalar(1289, "quote_nullable", ONE, &TEXT, quote_nullable).called_on_null(),
@@ -350,6 +361,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
 
 pub(super) const OPERATORS: &[Operator] = &[
     operator(654, "||", native(1258, "textcat", TWO, &TEXT, "{0} || {1}")),
+    operator(2779, "||", typed(2003, "textanycat", &[&TEXT, &ANYNONARRAY], &TEXT, append_any).stable()),
+    operator(2780, "||", typed(2004, "anytextcat", &[&ANYNONARRAY, &TEXT], &TEXT, append_any).stable()),
     operator(2018, "||", scalar(2011, "byteacat", &[&BYTEA, &BYTEA], &BYTEA, super::binary::concat)),
     operator(1209, "~~", scalar(850, "textlike", TWO, &BOOL, like)),
     operator(1211, "~~", scalar(1631, "bpcharlike", PADDED, &BOOL, like)),

@@ -239,7 +239,10 @@ impl Session {
         if self.prepared.contains_key(name) {
             bail!(DUPLICATE_PSTATEMENT, "prepared statement \"{name}\" already exists");
         }
-        let prepared = Arc::new(Prepared::inner(outer, sql::declared_types(types)?));
+        let scope = self.current_scope().await?;
+        let declared = sql::declared_types(types, &scope.context(""))?;
+        drop(scope);
+        let prepared = Arc::new(Prepared::inner(outer, declared));
         if let Statement::Plannable(..) = statement.statement {
             self.look_ahead(&prepared).await?;
         }

@@ -341,7 +341,7 @@ impl<'a> LineWriter<'a> {
             let value = match values[place] {
                 DatumRef::Null => None,
                 value => {
-                    (column.ty.output)(value, self.format, &mut self.value);
+                    column.ty.print(value, self.format, &mut self.value);
                     Some(self.value.as_slice())
                 }
             };

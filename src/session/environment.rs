@@ -217,7 +217,7 @@ impl Environment<'_> {
 }
 
 /// Splits a possibly qualified, possibly quoted name as textToQualifiedNameList does.
-fn split_name(name: &str) -> Result<Vec<String>> {
+pub(super) fn split_name(name: &str) -> Result<Vec<String>> {
     let mut parts = Vec::new();
     let mut rest = name.trim();
     loop {
@@ -314,10 +314,6 @@ impl Env for Environment<'_> {
 
     fn relation(&self, name: &str) -> Result<Oid> {
         self.find(name).map(|relation| relation.oid)
-    }
-
-    fn relation_name(&self, oid: Oid) -> Option<String> {
-        self.catalog.relation(oid).map(|relation| self.catalog.display_name(relation, self.path))
     }
 
     fn serial_sequence(&self, table: &str, column: &str) -> Result<Option<String>> {

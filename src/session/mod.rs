@@ -12,6 +12,7 @@ mod copy_format;
 mod environment;
 mod execute;
 mod forward;
+mod names;
 mod portal;
 mod prepared;
 mod registry;
@@ -618,8 +619,8 @@ impl Session {
         for (place, (ty, bytes)) in types.iter().zip(parameters).enumerate() {
             values.push(match bytes {
                 None => types::Datum::Null,
-                Some(bytes) if formats.is_binary(place) => (ty.receive)(bytes)?,
-                Some(bytes) => (ty.input)(types::text::from_utf8(bytes)?, &format)?,
+                Some(bytes) if formats.is_binary(place) => ty.decode(bytes)?,
+                Some(bytes) => ty.parse(types::text::from_utf8(bytes)?, &format)?,
             });
         }
         Ok(values)

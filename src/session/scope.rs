@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use super::environment::{Environment, Shared};
+use super::names::CatalogNames;
 use super::relations::Relations;
 use crate::catalog::{Catalog, SearchPath};
 use crate::engine::{Outcomes, SequenceValues, Surroundings, Transaction};
 use crate::sql::Context;
-use crate::types::Format;
+use crate::types::{Format, Objects};
 
 /// See the module's description.
 pub(super) struct Scope {
@@ -36,16 +37,23 @@ impl Scope {
         let derived = settings.derived().clone();
         let plan_version = settings.plan_version();
         drop(settings);
+        let path = catalog.search_path(&derived.search_path, &shared.user);
+        let relations = Relations { engine: shared.engine.clone(), catalog: catalog.clone() };
+        let names = CatalogNames { catalog: catalog.clone(), path: path.clone() };
         Scope {
-            path: catalog.search_path(&derived.search_path, &shared.user),
+            path,
             catalog,
-            format: Format { now_us: times.transaction_us, ..derived.format.clone() },
+            format: Format {
+                now_us: times.transaction_us,
+                objects: Objects::new(Arc::new(names)),
+                ..derived.format.clone()
+            },
             plan_version,
             statement_us: times.statement_us,
             deadline: times.deadline,
             sequences: write.map(Transaction::sequences),
             outcomes: write.map(Transaction::outcomes),
-            relations: Relations(shared.engine.clone()),
+            relations,
             shared: shared.clone(),
         }
     }

@@ -10,7 +10,7 @@ use crate::error::{Error, Result, state};
 use crate::settings::{self, Context, Setting};
 use crate::sql::statement::Isolation;
 use crate::types::interval::Interval;
-use crate::types::{ByteaOutput, DateOrder, DateStyle, Format, IntervalStyle, TimeZone};
+use crate::types::{ByteaOutput, DateOrder, DateStyle, Format, IntervalStyle, Objects, TimeZone};
 
 /// Custom settings a session may have, and bytes of one value: it holds them in memory.
 const CUSTOM_MAX: usize = 1000;
@@ -279,6 +279,7 @@ impl Derived {
                 },
                 extra_float_digits: get("extra_float_digits").parse().unwrap_or(1),
                 now_us: 0,
+                objects: Objects::default(),
             },
             search_path: get("search_path"),
             statement_timeout: timeout("statement_timeout"),

@@ -223,8 +223,20 @@ pub fn copy_to_query(name: &Name, columns: &[String], context: &Context<'_>) -> 
 }
 
 /// The types that PREPARE declares.
-pub fn declared_types(types: &[ast::DataType]) -> Result<Vec<Option<&'static Type>>> {
-    types.iter().map(|data_type| bind::resolve_type(data_type).map(|(ty, _)| Some(ty))).collect()
+pub fn declared_types(types: &[ast::DataType], context: &Context<'_>) -> Result<Vec<Option<&'static Type>>> {
+    types.iter().map(|data_type| bind::resolve_type(data_type, context).map(|(ty, _)| Some(ty))).collect()
+}
+
+/// The type that a text names, and its modifier (parseTypeString).
+pub fn type_named(
+    text: &str,
+    catalog: &crate::catalog::Catalog,
+    path: &crate::catalog::SearchPath,
+) -> Result<(&'static Type, i32)> {
+    let format = crate::types::Format::default();
+    let context = Context { catalog, path, format: &format, source: text };
+    let data_type = parse::parse_data_type(text)?;
+    bind::resolve_type(&data_type, &context)
 }
 
 /// The arguments of EXECUTE as a query of one row, converted to the parameters' types.

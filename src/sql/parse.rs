@@ -49,6 +49,15 @@ pub fn parse_expression(text: &str) -> Result<ast::Expr> {
     })
 }
 
+/// Parses the name of a type.
+pub(super) fn parse_data_type(text: &str) -> Result<ast::DataType> {
+    let extent = lexical::check(text)?;
+    with_stack(extent, || {
+        let tokens = lexical::tokenize(text, &PostgreSqlDialect {})?;
+        sqlparse(text, &tokens, |parser| parser.parse_data_type())
+    })
+}
+
 fn parse_one(text: &Arc<str>, tokens: &[TokenWithSpan], extent: Extent) -> Result<Parsed> {
     let (first, last) = (tokens[0].span.start, tokens[tokens.len() - 1].span.end);
     let (start, end) = (lexical::byte_offset(text, first), lexical::byte_offset(text, last));

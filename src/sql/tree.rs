@@ -1,10 +1,11 @@
 //! Bound trees: every name is an object, every expression has a PostgreSQL type. What the lowering
 //! prints and the plans are made of.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::catalog::Relation;
-use crate::functions::Function;
+use crate::functions::{Function, ResultColumn, Signature};
 use crate::types::{Datum, NO_TYPMOD, Oid, Type};
 
 /// A typed expression.
@@ -100,6 +101,31 @@ pub(super) enum ExprKind {
     },
     Aggregate(Box<Aggregate>),
     Window(Box<WindowCall>),
+    /// ROW(…), or a whole row of something in FROM: names and values.
+    Row {
+        names: Vec<String>,
+        fields: Vec<Expr>,
+    },
+    /// VARIADIC before the last argument: an array of what the function takes.
+    Spread(Box<Expr>),
+    /// A value that must satisfy a domain: conditions about [`ExprKind::DomainValue`].
+    Domain {
+        arg: Box<Expr>,
+        conditions: Vec<DomainCondition>,
+    },
+    /// VALUE in a domain's condition.
+    DomainValue,
+}
+
+/// What a domain asks of a value.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct DomainCondition {
+    /// The domain, for the message.
+    pub(super) domain: &'static Type,
+    /// The constraint's name; none for NOT NULL.
+    pub(super) name: Option<String>,
+    /// About [`ExprKind::DomainValue`].
+    pub(super) condition: Expr,
 }
 
 impl PartialEq for ExprKind {
@@ -148,6 +174,10 @@ impl PartialEq for ExprKind {
                 K::RowCompare { operator: o, left: a, right: b },
                 K::RowCompare { operator: p, left: c, right: d },
             ) => o == p && a == c && b == d,
+            (K::Row { fields: a, .. }, K::Row { fields: b, .. }) => a == b,
+            (K::Spread(a), K::Spread(b)) => a == b,
+            (K::Domain { arg: a, conditions: c }, K::Domain { arg: b, conditions: d }) => a == b && c == d,
+            (K::DomainValue, K::DomainValue) => true,
             (K::Aggregate(a), K::Aggregate(b)) => {
                 a.function == b.function
                     && a.args == b.args
@@ -175,6 +205,8 @@ pub(super) struct ColumnRef {
     pub(super) origin: Option<(Oid, i16)>,
     /// Whether it may be NULL, by its definition or an outer join.
     pub(super) nullable: bool,
+    /// Whether SQLite knows the column's collation by itself.
+    pub(super) carries_collation: bool,
 }
 
 /// A call of an aggregate.
@@ -241,6 +273,23 @@ pub(super) struct Frame {
     pub(super) units: FrameUnits,
     pub(super) start: FrameBound,
     pub(super) end: FrameBound,
+    pub(super) exclusion: Exclusion,
+}
+
+impl Frame {
+    /// Whether rows between its ends are left out.
+    pub(super) fn excludes(&self) -> bool {
+        self.exclusion != Exclusion::NoOthers
+    }
+}
+
+/// EXCLUDE
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Exclusion {
+    NoOthers,
+    CurrentRow,
+    Group,
+    Ties,
 }
 
 /// What a frame counts.
@@ -376,11 +425,62 @@ pub(super) struct Select {
 /// Something in FROM.
 #[derive(Clone, Debug)]
 pub(super) enum From {
-    Table { alias: Arc<str>, relation: Arc<Relation> },
-    Query { alias: Arc<str>, query: Box<Query> },
-    Cte { alias: Arc<str>, cte: Arc<str> },
-    Function { alias: Arc<str>, function: &'static Function, args: Vec<Expr> },
-    Join { kind: JoinKind, left: Box<From>, right: Box<From>, condition: Option<Expr> },
+    Table {
+        alias: Arc<str>,
+        relation: Arc<Relation>,
+    },
+    Query {
+        alias: Arc<str>,
+        query: Box<Query>,
+    },
+    Cte {
+        alias: Arc<str>,
+        cte: Arc<str>,
+    },
+    Function {
+        alias: Arc<str>,
+        call: SetCall,
+    },
+    /// A query that names what stands to its left.
+    Lateral {
+        alias: Arc<str>,
+        query: Box<Query>,
+    },
+    /// Several set-returning functions side by side, the shorter ones filled up with NULLs.
+    Zip {
+        alias: Arc<str>,
+        calls: Vec<SetCall>,
+    },
+    Join {
+        kind: JoinKind,
+        left: Box<From>,
+        right: Box<From>,
+        condition: Option<Expr>,
+    },
+}
+
+/// A call of a set-returning function.
+#[derive(Clone, Debug)]
+pub(super) struct SetCall {
+    pub(super) function: &'static Function,
+    pub(super) args: Vec<Expr>,
+    pub(super) result: &'static Type,
+    /// What its rows hold.
+    pub(super) columns: Vec<ResultColumn>,
+    /// Whether the columns were defined by the call: its function must be told.
+    pub(super) is_defined_by_call: bool,
+}
+
+impl SetCall {
+    /// The types of the call, as the function's body is told them.
+    pub(super) fn signature(&self) -> Signature {
+        Signature {
+            args: self.args.iter().map(|arg| arg.ty).collect(),
+            result: self.result,
+            spreads: self.args.last().is_some_and(|arg| matches!(arg.kind, ExprKind::Spread(_))),
+            columns: if self.is_defined_by_call { self.columns.clone() } else { Vec::new() },
+        }
+    }
 }
 
 /// How two sides are joined.
@@ -439,8 +539,14 @@ impl Expr {
     pub(super) fn for_each_child(&self, each: &mut dyn FnMut(&Expr)) {
         use ExprKind as K;
         match &self.kind {
-            K::Constant(_) | K::Parameter(_) | K::Column(_) | K::Scalar(_) | K::Exists(_) => {}
+            K::Constant(_)
+            | K::Parameter(_)
+            | K::Column(_)
+            | K::Scalar(_)
+            | K::Exists(_)
+            | K::DomainValue => {}
             K::Call { args, .. }
+            | K::Row { fields: args, .. }
             | K::And(args)
             | K::Or(args)
             | K::Coalesce(args)
@@ -448,7 +554,8 @@ impl Expr {
             | K::Least(args) => {
                 args.iter().for_each(each);
             }
-            K::Input(arg) | K::Output(arg) | K::Relabel(arg) | K::Not(arg) => each(arg),
+            K::Input(arg) | K::Output(arg) | K::Relabel(arg) | K::Not(arg) | K::Spread(arg) => each(arg),
+            K::Domain { arg, .. } => each(arg),
             K::Typmod { arg, .. } | K::IsNull { arg, .. } | K::IsTruth { arg, .. } => each(arg),
             K::Distinct { left, right, .. } => [left, right].into_iter().for_each(|arg| each(arg)),
             K::NullIf { left, right } => [left, right].into_iter().for_each(|arg| each(arg)),
@@ -478,6 +585,66 @@ impl Expr {
                 call.window.order_by.iter().for_each(|key| each(&key.expr));
             }
         }
+    }
+
+    /// Calls `each` with every direct part that is an expression of the same query.
+    pub(super) fn for_each_child_mut(&mut self, each: &mut dyn FnMut(&mut Expr)) {
+        use ExprKind as K;
+        match &mut self.kind {
+            K::Constant(_)
+            | K::Parameter(_)
+            | K::Column(_)
+            | K::Scalar(_)
+            | K::Exists(_)
+            | K::DomainValue => {}
+            K::Call { args, .. }
+            | K::Row { fields: args, .. }
+            | K::And(args)
+            | K::Or(args)
+            | K::Coalesce(args)
+            | K::Greatest(args)
+            | K::Least(args) => args.iter_mut().for_each(each),
+            K::Input(arg) | K::Output(arg) | K::Relabel(arg) | K::Not(arg) | K::Spread(arg) => each(arg),
+            K::Domain { arg, .. } => each(arg),
+            K::Typmod { arg, .. } | K::IsNull { arg, .. } | K::IsTruth { arg, .. } => each(arg),
+            K::Distinct { left, right, .. } | K::NullIf { left, right } => {
+                each(left);
+                each(right);
+            }
+            K::Case { whens, otherwise } => {
+                for (condition, result) in whens {
+                    each(condition);
+                    each(result);
+                }
+                each(otherwise);
+            }
+            K::InList { left, list, .. } => {
+                each(left);
+                list.iter_mut().for_each(each);
+            }
+            K::InQuery { left, .. } => left.iter_mut().for_each(each),
+            K::Quantified { left, .. } => each(left),
+            K::RowCompare { left, right, .. } => left.iter_mut().chain(right).for_each(each),
+            K::Aggregate(call) => {
+                call.args.iter_mut().for_each(&mut *each);
+                call.order_by.iter_mut().for_each(|key| each(&mut key.expr));
+                call.filter.iter_mut().for_each(each);
+            }
+            K::Window(call) => {
+                call.args.iter_mut().for_each(&mut *each);
+                call.filter.iter_mut().for_each(&mut *each);
+                call.window.partition_by.iter_mut().for_each(&mut *each);
+                call.window.order_by.iter_mut().for_each(|key| each(&mut key.expr));
+            }
+        }
+    }
+
+    /// Whether it, or a subquery in it at any depth, names one of these uses of relations.
+    pub(super) fn mentions(&self, sources: &HashSet<usize>) -> bool {
+        self.contains(|part| match &part.kind {
+            ExprKind::Column(column) => sources.contains(&column.source),
+            _ => part.subquery().is_some_and(|query| query.mentions(sources)),
+        })
     }
 
     /// The subqueries directly in this expression node.
@@ -520,6 +687,13 @@ impl Query {
         self.limit.iter().chain(&self.offset).for_each(each);
     }
 
+    /// Whether it names one of these uses of relations, at any depth.
+    pub(super) fn mentions(&self, sources: &HashSet<usize>) -> bool {
+        let mut found = false;
+        self.for_each_expr(&mut |expr| found = found || expr.mentions(sources));
+        found
+    }
+
     /// Whether it gives at most one row, as far as its form tells.
     pub(super) fn is_single_row(&self) -> bool {
         let limits_to_one = |limit: &Expr| matches!(limit.kind, ExprKind::Constant(Datum::Integer(0..=1)));
@@ -550,8 +724,9 @@ impl From {
     fn for_each_expr(&self, each: &mut dyn FnMut(&Expr)) {
         match self {
             From::Table { .. } | From::Cte { .. } => {}
-            From::Query { query, .. } => query.for_each_expr(each),
-            From::Function { args, .. } => args.iter().for_each(each),
+            From::Query { query, .. } | From::Lateral { query, .. } => query.for_each_expr(each),
+            From::Function { call, .. } => call.args.iter().for_each(each),
+            From::Zip { calls, .. } => calls.iter().flat_map(|call| &call.args).for_each(each),
             From::Join { left, right, condition, .. } => {
                 left.for_each_expr(each);
                 right.for_each_expr(each);

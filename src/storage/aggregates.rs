@@ -1,4 +1,4 @@
-//! Aggregates for SQLite: the registry's, each in two variants. The plain one serves GROUP BY and
+//! Aggregates for SQLite: the registry's, each in three variants. The plain one serves GROUP BY and
 //! windows that only grow. The sliding one keeps the window's rows and computes anew for each of
 //! its answers: PostgreSQL's numeric and float aggregates cannot take a row back without a trace.
 
@@ -8,30 +8,37 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rusqlite::ffi;
 
-use super::functions::{check, panicked, set_error, set_result, with_arguments};
+use super::functions::{check, panicked, set_error, set_result, with_arguments, with_env};
 use super::sqlite::c_name;
+use super::values;
 use crate::bail;
 use crate::error::{Error, Result};
-use crate::functions::{Aggregate, Body, Function};
-use crate::types::{Datum, DatumRef};
+use crate::functions::{Aggregate, Body, Env, Function, Signature};
+use crate::types::{Datum, DatumRef, compare_values, order_of_letter};
 
 /// Rows a sliding window may keep at once; 16 bytes and more each.
 const WINDOW_ROWS_MAX: usize = 10_000_000;
 
-/// Registers an aggregate's two variants.
+/// The most bytes of packed rows.
+const PACKED_BYTES_MAX: usize = 512 << 20;
+
+/// Registers an aggregate's variants.
 pub(super) fn register(
     connection: &rusqlite::Connection,
     function: &'static Function,
 ) -> rusqlite::Result<()> {
-    let count = if function.variadic { -1 } else { function.args.len() as c_int };
+    let typed = c_int::from(function.is_typed());
+    let count = if function.variadic { -1 } else { function.args.len() as c_int + typed };
     let data = std::ptr::from_ref(function).cast();
     create::<Growing>(connection, &function.symbol(), count, data)?;
+    create::<Distinct>(connection, &format!("{}_distinct", function.symbol()), -1, data)?;
     create::<Sliding>(connection, &format!("{}_sliding", function.symbol()), count, data)
 }
 
 /// Registers the check of scalar subqueries.
 pub(super) fn register_only_row(connection: &rusqlite::Connection) -> rusqlite::Result<()> {
-    create::<OnlyRow>(connection, "only_row", 1, std::ptr::null())
+    create::<OnlyRow>(connection, "only_row", 1, std::ptr::null())?;
+    create::<PackRows>(connection, "pack_rows", -1, std::ptr::null())
 }
 
 /// What SQLite's four calls of an aggregate do.
@@ -42,19 +49,79 @@ trait Window: Send + 'static {
     fn value(&mut self) -> Result<Datum>;
 }
 
-/// The body of an aggregate of the registry.
-fn start(function: Option<&'static Function>) -> Box<dyn Aggregate> {
-    match function.map(|function| function.body) {
-        Some(Body::Aggregate(start)) => start(),
-        _ => panic!("only aggregates are registered as such"),
+/// The running state of an aggregate of the registry. Its first row tells the types, if it wants them.
+struct State {
+    function: Option<&'static Function>,
+    state: Option<Box<dyn Aggregate>>,
+    signature: Option<Signature>,
+}
+
+impl State {
+    fn new(function: Option<&'static Function>) -> State {
+        State { function, state: None, signature: None }
+    }
+
+    fn is_typed(&self) -> bool {
+        self.function.is_some_and(Function::is_typed)
+    }
+
+    /// The aggregate; of no rows, where a typed one never learned its types, it is told none.
+    fn state(&mut self) -> &mut Box<dyn Aggregate> {
+        let (function, signature) = (self.function, &self.signature);
+        self.state.get_or_insert_with(|| match function.map(|function| function.body) {
+            Some(Body::Aggregate(start)) => start(),
+            Some(Body::TypedAggregate(start)) => {
+                let none = || Signature {
+                    args: function.map_or_else(Vec::new, |function| function.args.to_vec()),
+                    result: function.map_or(&crate::types::text::TEXT, |function| function.result),
+                    spreads: false,
+                    columns: Vec::new(),
+                };
+                start(&signature.clone().unwrap_or_else(none))
+            }
+            _ => panic!("only aggregates are registered as such"),
+        })
+    }
+
+    /// The arguments without the signature, which is kept.
+    fn arguments<'a, 'v>(&mut self, args: &'a [DatumRef<'v>]) -> &'a [DatumRef<'v>] {
+        let typed = self.is_typed();
+        match args {
+            [args @ .., last] if typed => {
+                if self.signature.is_none()
+                    && let DatumRef::Text(text) = last
+                {
+                    self.signature = Some(with_env(|env| Signature::decode(text, env.format())));
+                }
+                args
+            }
+            args => args,
+        }
+    }
+
+    fn step(&mut self, args: &[DatumRef<'_>]) -> Result<()> {
+        let args = self.arguments(args);
+        let state = self.state();
+        with_env_once(|env| state.step(args, env))
+    }
+
+    fn value(&mut self) -> Result<Datum> {
+        let state = self.state();
+        with_env_once(|env| state.value(env))
     }
 }
 
-struct Growing(Box<dyn Aggregate>);
+/// Calls once with the environment of the running statement.
+fn with_env_once<T>(call: impl FnOnce(&dyn Env) -> T) -> T {
+    let call = std::cell::Cell::new(Some(call));
+    with_env(|env| call.take().map(|call| call(env))).expect("the call is made once")
+}
+
+struct Growing(State);
 
 impl Window for Growing {
     fn new(function: Option<&'static Function>) -> Self {
-        Growing(start(function))
+        Growing(State::new(function))
     }
 
     fn step(&mut self, args: &[DatumRef<'_>]) -> Result<()> {
@@ -67,6 +134,42 @@ impl Window for Growing {
 
     fn value(&mut self) -> Result<Datum> {
         self.0.value()
+    }
+}
+
+/// Passes over a row that equals the one before it. The first argument tells how the others compare:
+/// a letter each (`types::order_letter`). Rows come sorted by all arguments, as PostgreSQL sorts them for DISTINCT.
+struct Distinct {
+    state: State,
+    last: Option<Vec<Datum>>,
+}
+
+impl Window for Distinct {
+    fn new(function: Option<&'static Function>) -> Self {
+        Distinct { state: State::new(function), last: None }
+    }
+
+    fn step(&mut self, args: &[DatumRef<'_>]) -> Result<()> {
+        let [letters, args @ ..] = args else { return Ok(()) };
+        let letters = letters.text();
+        let is_same = |last: &Vec<Datum>| {
+            letters.chars().zip(last.iter().zip(args)).all(|(letter, (last, arg))| {
+                compare_values(last.as_ref(), *arg, order_of_letter(letter)).is_eq()
+            })
+        };
+        if self.last.as_ref().is_some_and(is_same) {
+            return Ok(());
+        }
+        self.last = Some(args.iter().map(|arg| DatumRef::to_owned(*arg)).collect());
+        self.state.step(args)
+    }
+
+    fn inverse(&mut self) -> Result<()> {
+        Err(Error::internal("an aggregate with DISTINCT is no window function"))
+    }
+
+    fn value(&mut self) -> Result<Datum> {
+        self.state.value()
     }
 }
 
@@ -94,12 +197,40 @@ impl Window for Sliding {
     }
 
     fn value(&mut self) -> Result<Datum> {
-        let mut state = start(self.function);
+        let mut state = State::new(self.function);
         for row in &self.rows {
             let args: Vec<DatumRef<'_>> = row.iter().map(Datum::as_ref).collect();
             state.step(&args)?;
         }
         state.value()
+    }
+}
+
+/// Packs rows into one value, which [`super::tables`] unpacks: how a query that names what stands beside it in FROM
+/// (LATERAL) becomes a scalar subquery.
+struct PackRows {
+    rows: Vec<u8>,
+}
+
+impl Window for PackRows {
+    fn new(_: Option<&'static Function>) -> Self {
+        PackRows { rows: Vec::new() }
+    }
+
+    fn step(&mut self, args: &[DatumRef<'_>]) -> Result<()> {
+        values::put_row(&mut self.rows, args.iter().copied());
+        if self.rows.len() > PACKED_BYTES_MAX {
+            bail!(PROGRAM_LIMIT_EXCEEDED, "rows of a LATERAL query take more than {PACKED_BYTES_MAX} bytes");
+        }
+        Ok(())
+    }
+
+    fn inverse(&mut self) -> Result<()> {
+        Err(Error::internal("packed rows are no window"))
+    }
+
+    fn value(&mut self) -> Result<Datum> {
+        Ok(Datum::Blob(std::mem::take(&mut self.rows)))
     }
 }
 

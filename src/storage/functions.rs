@@ -2,15 +2,17 @@
 
 use std::ffi::{c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::ffi;
 
 use super::sqlite::{c_name, value_ref};
+use super::values::{Reader, put_row};
 use super::{aggregates, execution};
 use crate::bail;
 use crate::error::{Error, Result};
-use crate::functions::{self, Body, Env, Function, Volatility, cast};
+use crate::functions::{self, Body, Env, Function, Signature, Volatility, cast};
 use crate::telemetry;
 use crate::types::{self, Datum, DatumRef, Format, Oid, Type};
 
@@ -30,15 +32,29 @@ pub(super) fn register(connection: &rusqlite::Connection) -> rusqlite::Result<()
                 let deterministic = function.volatility != Volatility::Volatile;
                 scalar(connection, &function.symbol(), count, deterministic, data, call_function)?;
             }
-            Body::Aggregate(_) => aggregates::register(connection, function)?,
+            Body::Typed(_) => {
+                let count = if function.variadic { -1 } else { function.args.len() as c_int + 1 };
+                let data = std::ptr::from_ref(function).cast();
+                let deterministic = function.volatility != Volatility::Volatile;
+                scalar(connection, &function.symbol(), count, deterministic, data, call_typed)?;
+            }
+            Body::Aggregate(_) | Body::TypedAggregate(_) => aggregates::register(connection, function)?,
             Body::Set(_) | Body::Native(_) | Body::Lacking => {}
         }
     }
-    for ty in types::ALL {
+    for ty in types::ALL.iter().copied() {
         let data = std::ptr::from_ref::<Type>(ty).cast();
         scalar(connection, &format!("{}in", ty.name), 1, true, data, call_input)?;
         scalar(connection, &format!("{}out", ty.name), 1, true, data, call_output)?;
         scalar(connection, &cast::typmod_symbol(ty), 3, true, data, call_typmod)?;
+    }
+    scalar(connection, "zip_rows", -1, true, std::ptr::null(), call_zip)?;
+    for (name, count, body) in [
+        ("user_in", 2, call_user_input as Scalar),
+        ("user_out", 2, call_user_output),
+        ("user_typmod", 4, call_user_typmod),
+    ] {
+        scalar(connection, name, count, true, std::ptr::null(), body)?;
     }
     for (name, body) in
         [("required", call_required as Scalar), ("limit_count", call_limit), ("offset_count", call_offset)]
@@ -194,6 +210,61 @@ unsafe extern "C" fn call_function(
     }
 }
 
+unsafe extern "C" fn call_typed(
+    context: *mut ffi::sqlite3_context,
+    count: c_int,
+    values: *mut *mut ffi::sqlite3_value,
+) {
+    // SAFETY: `register` gave this function a `&'static Function` as its data.
+    let function = unsafe { &*ffi::sqlite3_user_data(context).cast::<Function>() };
+    let Body::Typed(body) = function.body else { return };
+    // SAFETY: SQLite called with these arguments; the last one is the constant signature.
+    unsafe {
+        let signature = kept_signature(context, count - 1, values);
+        answer(context, count - 1, values, |arguments| {
+            if function.strict && arguments.iter().any(|argument| argument.is_null()) {
+                return Ok(Datum::Null);
+            }
+            with_env(|env| body(arguments, &signature, env))
+        });
+    }
+}
+
+/// The signature in the argument at a place, which SQLite keeps from one call of a statement to the next.
+///
+/// # Safety
+/// To be called from a scalar function with its arguments, of which that one is a constant text.
+unsafe fn kept_signature(
+    context: *mut ffi::sqlite3_context,
+    place: c_int,
+    values: *mut *mut ffi::sqlite3_value,
+) -> Arc<Signature> {
+    unsafe extern "C" fn forget(kept: *mut c_void) {
+        // SAFETY: the pointer came from `Arc::into_raw` below.
+        drop(unsafe { Arc::from_raw(kept.cast::<Signature>()) });
+    }
+    // SAFETY: what is kept at this place was put there by this function; the reference is counted up
+    // before it is used.
+    unsafe {
+        let kept = ffi::sqlite3_get_auxdata(context, place).cast::<Signature>();
+        if !kept.is_null() {
+            Arc::increment_strong_count(kept);
+            return Arc::from_raw(kept);
+        }
+        let signature = Arc::new(match value_ref(*values.add(place as usize)) {
+            DatumRef::Text(text) => with_env(|env| Signature::decode(text, env.format())),
+            _ => with_env(|env| Signature::decode("", env.format())),
+        });
+        ffi::sqlite3_set_auxdata(
+            context,
+            place,
+            Arc::into_raw(signature.clone()).cast_mut().cast(),
+            Some(forget),
+        );
+        signature
+    }
+}
+
 /// The type a conversion was registered for.
 ///
 /// # Safety
@@ -213,7 +284,7 @@ unsafe extern "C" fn call_input(
         let ty = type_of(context);
         answer(context, count, values, |arguments| match arguments[0] {
             DatumRef::Null => Ok(Datum::Null),
-            text => with_env(|env| (ty.input)(text.text(), env.format())),
+            text => with_env(|env| ty.parse(text.text(), env.format())),
         });
     }
 }
@@ -241,12 +312,97 @@ unsafe extern "C" fn call_typmod(
     // SAFETY: registered with a type; SQLite called with these arguments.
     unsafe {
         let ty = type_of(context);
-        answer(context, count, values, |arguments| match (arguments[0], ty.typmod) {
-            (DatumRef::Null, _) => Ok(Datum::Null),
-            (value, Some(modifier)) => {
-                (modifier.apply)(value, arguments[1].integer() as i32, arguments[2].integer() != 0)
+        answer(context, count, values, |arguments| match arguments[0] {
+            DatumRef::Null => Ok(Datum::Null),
+            value => ty.apply_typmod(value, arguments[1].integer() as i32, arguments[2].integer() != 0),
+        });
+    }
+}
+
+/// (columns, packed rows, columns, packed rows …): the rows side by side, the shorter ones filled up with NULLs.
+unsafe extern "C" fn call_zip(
+    context: *mut ffi::sqlite3_context,
+    count: c_int,
+    values: *mut *mut ffi::sqlite3_value,
+) {
+    // SAFETY: SQLite called with these arguments.
+    unsafe {
+        answer(context, count, values, |arguments| {
+            let mut sides: Vec<(usize, Reader<'_>)> = arguments
+                .chunks_exact(2)
+                .map(|pair| {
+                    let packed = if pair[1].is_null() { &[] } else { pair[1].blob() };
+                    (pair[0].integer() as usize, Reader::new(packed))
+                })
+                .collect();
+            let mut zipped = Vec::new();
+            while sides.iter().any(|(_, reader)| !reader.is_empty()) {
+                let mut row = Vec::new();
+                for (width, reader) in &mut sides {
+                    match reader.is_empty() {
+                        true => row.extend(std::iter::repeat_n(DatumRef::Null, *width)),
+                        false => row.extend(reader.values()?),
+                    }
+                }
+                put_row(&mut zipped, row.into_iter());
             }
-            (value, None) => Ok(value.to_owned()),
+            Ok(Datum::Blob(zipped))
+        });
+    }
+}
+
+/// The user's type with the oid that is an argument.
+fn user_type(oid: DatumRef<'_>, env: &dyn Env) -> Result<&'static Type> {
+    let found = env.format().type_by_oid(oid.integer() as Oid);
+    found.ok_or_else(|| Error::internal("a type of the users' was used outside of a session"))
+}
+
+/// (text, oid): a value of a user's type.
+unsafe extern "C" fn call_user_input(
+    context: *mut ffi::sqlite3_context,
+    count: c_int,
+    values: *mut *mut ffi::sqlite3_value,
+) {
+    // SAFETY: SQLite called with these arguments.
+    unsafe {
+        answer(context, count, values, |arguments| match arguments[0] {
+            DatumRef::Null => Ok(Datum::Null),
+            text => with_env(|env| user_type(arguments[1], env)?.parse(text.text(), env.format())),
+        });
+    }
+}
+
+/// (value, oid): the text of a value of a user's type.
+unsafe extern "C" fn call_user_output(
+    context: *mut ffi::sqlite3_context,
+    count: c_int,
+    values: *mut *mut ffi::sqlite3_value,
+) {
+    // SAFETY: SQLite called with these arguments.
+    unsafe {
+        answer(context, count, values, |arguments| match arguments[0] {
+            DatumRef::Null => Ok(Datum::Null),
+            value => {
+                with_env(|env| Ok(Datum::Text(user_type(arguments[1], env)?.to_text(value, env.format()))))
+            }
+        });
+    }
+}
+
+/// (value, typmod, explicit, oid): applies a modifier.
+unsafe extern "C" fn call_user_typmod(
+    context: *mut ffi::sqlite3_context,
+    count: c_int,
+    values: *mut *mut ffi::sqlite3_value,
+) {
+    // SAFETY: SQLite called with these arguments.
+    unsafe {
+        answer(context, count, values, |arguments| match arguments[0] {
+            DatumRef::Null => Ok(Datum::Null),
+            value => with_env(|env| {
+                let (typmod, explicit) = (arguments[1].integer() as i32, arguments[2].integer() != 0);
+                user_type(arguments[3], env)?.apply_typmod(value, typmod, explicit)
+            }),
         });
     }
 }
@@ -367,10 +523,6 @@ impl Env for Nowhere {
 
     fn relation(&self, _: &str) -> Result<Oid> {
         nowhere()
-    }
-
-    fn relation_name(&self, _: Oid) -> Option<String> {
-        None
     }
 
     fn serial_sequence(&self, _: &str, _: &str) -> Result<Option<String>> {

@@ -37,7 +37,17 @@ const SQLITE_FUNCTIONS: &[&str] = &[
 ];
 
 /// Ours that are in no registry: see `storage::functions`.
-pub(super) const INTERNAL_FUNCTIONS: &[&str] = &["limit_count", "offset_count", "only_row", "required"];
+pub(super) const INTERNAL_FUNCTIONS: &[&str] = &[
+    "limit_count",
+    "offset_count",
+    "only_row",
+    "pack_rows",
+    "required",
+    "user_in",
+    "user_out",
+    "user_typmod",
+    "zip_rows",
+];
 
 /// Called by SQLite itself while it changes a schema.
 const SCHEMA_FUNCTIONS: &[&str] = &[
@@ -67,8 +77,9 @@ static FUNCTIONS: LazyLock<HashSet<String>> = LazyLock::new(|| {
     for function in functions::callable() {
         names.insert(function.symbol());
         names.insert(format!("{}_sliding", function.symbol()));
+        names.insert(format!("{}_distinct", function.symbol()));
     }
-    for ty in types::ALL {
+    for ty in types::ALL.iter().copied() {
         names.extend([
             functions::cast::input_symbol(ty),
             functions::cast::output_symbol(ty),

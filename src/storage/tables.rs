@@ -1,5 +1,5 @@
-//! Tables that are computed: set-returning functions, called as `"symbol"(arguments)` with one column
-//! `value`, and the system relations whose rows are in memory.
+//! Tables that are computed: set-returning functions, called as `"symbol"(arguments, signature)` with
+//! columns column1, column2 …; rows that were packed into one value; and the system relations whose rows are in memory.
 
 use std::borrow::Cow;
 use std::ffi::{CStr, CString, c_int};
@@ -14,9 +14,11 @@ use rusqlite::vtab::{
 
 use super::execution;
 use super::functions::{panicked, with_env};
+use super::values;
 use crate::catalog::{Relation, system};
 use crate::error::Error;
-use crate::functions::{self, Body, Function};
+use crate::functions::{self, Body, Function, Signature};
+use crate::types::record::RECORD;
 use crate::types::{Datum, DatumRef};
 
 /// What a computed table's rows come from.
@@ -24,7 +26,14 @@ use crate::types::{Datum, DatumRef};
 enum Origin {
     Function(&'static Function),
     Relation(&'static str),
+    /// What `pack_rows` packed.
+    Packed,
 }
+
+/// The most columns of a column definition list.
+const RECORD_COLUMNS_MAX: usize = 200;
+/// The most columns that packed rows can have: PostgreSQL's target lists have no more.
+const PACKED_COLUMNS_MAX: usize = 1664;
 
 /// Registers every computed table on a connection.
 pub(super) fn register(connection: &rusqlite::Connection) -> rusqlite::Result<()> {
@@ -38,6 +47,7 @@ pub(super) fn register(connection: &rusqlite::Connection) -> rusqlite::Result<()
             )?;
         }
     }
+    connection.create_module("rows", &MODULE, Some(Origin::Packed))?;
     for name in system::IN_MEMORY {
         let storage_name = system::known(name).storage_name.clone();
         connection.create_module(storage_name.as_str(), &MODULE, Some(Origin::Relation(name)))?;
@@ -54,12 +64,42 @@ struct Computed<'vtab> {
 }
 
 impl Origin {
+    /// The number of columns before the hidden ones.
+    fn width(self) -> usize {
+        match self {
+            // What columns a record has is known by the call alone.
+            Origin::Function(function)
+                if function.result.oid == RECORD.oid && function.columns.is_empty() =>
+            {
+                RECORD_COLUMNS_MAX
+            }
+            Origin::Function(function) => function.columns.len().max(1),
+            Origin::Packed => PACKED_COLUMNS_MAX,
+            Origin::Relation(_) => 0,
+        }
+    }
+
+    /// The number of hidden columns: arguments, and a function's signature.
+    fn arguments(self) -> usize {
+        match self {
+            Origin::Function(function) => function.args.len() + 1,
+            Origin::Packed => 1,
+            Origin::Relation(_) => 0,
+        }
+    }
+
     fn declaration(self) -> String {
         match self {
             Origin::Function(function) => {
                 let hidden: String =
-                    (0..function.args.len()).map(|place| format!(", arg{place} HIDDEN")).collect();
-                format!("CREATE TABLE x (value{hidden})")
+                    (0..=function.args.len()).map(|place| format!(", arg{place} HIDDEN")).collect();
+                let columns: Vec<String> = (1..=self.width()).map(|place| format!("column{place}")).collect();
+                format!("CREATE TABLE x ({}{hidden})", columns.join(", "))
+            }
+            Origin::Packed => {
+                let columns: Vec<String> =
+                    (1..=PACKED_COLUMNS_MAX).map(|place| format!("column{place}")).collect();
+                format!("CREATE TABLE x ({}, arg0 HIDDEN)", columns.join(", "))
             }
             Origin::Relation(name) => {
                 let relation: &Relation = &system::known(name);
@@ -96,14 +136,15 @@ unsafe impl<'vtab> VTab<'vtab> for Computed<'vtab> {
 
     /// Every argument of a function must be there before its rows.
     fn best_index(&self, info: &mut IndexInfo) -> rusqlite::Result<bool> {
-        let Origin::Function(function) = self.origin else {
+        if let Origin::Relation(_) = self.origin {
             info.set_estimated_cost(100.0);
             return Ok(true);
-        };
+        }
         let equals = IndexConstraintOp::SQLITE_INDEX_CONSTRAINT_EQ;
-        let mut places = vec![None; function.args.len()];
+        let width = self.origin.width();
+        let mut places = vec![None; self.origin.arguments()];
         for (number, constraint) in info.constraints().enumerate() {
-            let Some(place) = (constraint.column() as usize).checked_sub(1) else { continue };
+            let Some(place) = (constraint.column() as usize).checked_sub(width) else { continue };
             if constraint.operator() == equals && constraint.is_usable() && place < places.len() {
                 places[place] = Some(number);
             }
@@ -158,13 +199,37 @@ fn start(origin: Origin, arguments: &[DatumRef<'_>]) -> crate::error::Result<Row
     match origin {
         Origin::Function(function) => {
             let Body::Set(body) = function.body else { return Err(panicked()) };
+            let [arguments @ .., DatumRef::Text(signature)] = arguments else { return Err(panicked()) };
             if function.strict && arguments.iter().any(|argument| argument.is_null()) {
                 return Ok(Box::new(std::iter::empty()));
             }
-            let values = with_env(|env| body(arguments, env))?;
-            Ok(Box::new(values.map(|value| value.map(|value| vec![value]))))
+            with_env(|env| body(arguments, &Signature::decode(signature, env.format()), env))
         }
+        Origin::Packed => Ok(match arguments {
+            [DatumRef::Blob(packed)] => Box::new(Unpacked { packed: packed.to_vec(), place: 0 }),
+            _ => Box::new(std::iter::empty()),
+        }),
         Origin::Relation(name) => Ok(Box::new(execution::memory_rows(name).into_iter().map(Ok))),
+    }
+}
+
+/// The rows of a packed value.
+struct Unpacked {
+    packed: Vec<u8>,
+    place: usize,
+}
+
+impl Iterator for Unpacked {
+    type Item = crate::error::Result<Vec<Datum>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut reader = values::Reader::new(&self.packed[self.place..]);
+        if reader.is_empty() {
+            return None;
+        }
+        let row = reader.values().map(|row| row.into_iter().map(DatumRef::to_owned).collect());
+        self.place = self.packed.len() - reader.rest().len();
+        Some(row)
     }
 }
 

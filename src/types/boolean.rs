@@ -1,6 +1,6 @@
 //! bool: stored as 0 and 1.
 
-use super::{Category, Datum, DatumRef, Format, Storage, Type};
+use super::{Category, Datum, DatumRef, Format, Shape, Storage, Type};
 use crate::bail;
 use crate::error::Result;
 
@@ -21,6 +21,7 @@ pub const BOOL: Type = Type {
     receive,
     send,
     typmod: None,
+    shape: Shape::Base,
 };
 
 /// Reads a boolean as PostgreSQL's parse_bool does: any unique prefix of a word, in any case.

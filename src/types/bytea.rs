@@ -1,6 +1,6 @@
 //! bytea: stored as a BLOB.
 
-use super::{ByteaOutput, Category, Datum, DatumRef, Format, Storage, Type};
+use super::{ByteaOutput, Category, Datum, DatumRef, Format, Shape, Storage, Type};
 use crate::bail;
 use crate::error::Result;
 
@@ -21,6 +21,7 @@ pub const BYTEA: Type = Type {
     receive: |bytes| Ok(Datum::Blob(bytes.to_vec())),
     send: |value, out| out.extend_from_slice(value.blob()),
     typmod: None,
+    shape: Shape::Base,
 };
 
 fn input(text: &str, _: &Format) -> Result<Datum> {

@@ -2,7 +2,7 @@
 
 use super::calendar::{Civil, DAY_US, EPOCH_JULIAN_DAY, UNIX_EPOCH_DAYS, civil_from_days, days_from_civil};
 use super::datetime_input::{self, Refusal, Special};
-use super::{Category, DateOrder, DateStyle, Datum, DatumRef, Format, Storage, Type, integer};
+use super::{Category, DateOrder, DateStyle, Datum, DatumRef, Format, Shape, Storage, Type, integer};
 use crate::bail;
 use crate::error::{Error, Result, state};
 
@@ -32,6 +32,7 @@ pub const DATE: Type = Type {
     receive,
     send: |value, out| out.extend_from_slice(&(value.integer() as i32).to_be_bytes()),
     typmod: None,
+    shape: Shape::Base,
 };
 
 /// Whether a number of days is a date.

@@ -4,6 +4,7 @@
 use super::calendar::{
     Civil, DAY_US, HOUR_US, MINUTE_US, MONTHS, SECOND_US, WEEKDAYS, days_from_civil, days_of_month,
 };
+use super::timetz::ZonedTime;
 use super::timezone::{abbreviation, parse_offset};
 use super::{DateOrder, Format, TimeZone};
 use crate::error::{Error, SqlState, state};
@@ -565,4 +566,30 @@ fn twelve_hour_time(time_us: Option<i64>, afternoon: bool) -> Result<i64, Refusa
         (false, true) => time - 12 * HOUR_US,
         _ => time,
     })
+}
+/// Reads a time of day with its zone, which a date may accompany; without one the session's zone is meant.
+pub(crate) fn parse_time_with_zone(text: &str, format: &Format) -> Result<ZonedTime, Refusal> {
+    let parsed = parse(text, format)?;
+    let today = super::date::today(format);
+    let (time_us, special_offset) = match (parsed.special, parsed.time_us) {
+        (None, Some(time_us)) => (time_us, None),
+        (Some(Special::Now), None) => {
+            let offset = format.time_zone.offset_at(format.now_us);
+            ((format.now_us + i64::from(offset) * SECOND_US).rem_euclid(DAY_US), Some(offset))
+        }
+        _ => return Err(Refusal::BadFormat),
+    };
+    let local = parsed.date.map_or(today, days_from_civil) * DAY_US + time_us;
+    let offset = match (special_offset, &parsed.zone) {
+        (Some(offset), _) => offset,
+        (None, Some(ZoneInput::Offset(offset))) => *offset,
+        (None, Some(ZoneInput::Named(zone))) => {
+            if parsed.date.is_none() && zone.offset_at(0) != zone.offset_at(182 * DAY_US) {
+                return Err(Refusal::BadFormat);
+            }
+            zone.offset_at(zone.to_utc(local))
+        }
+        (None, None) => format.time_zone.offset_at(format.time_zone.to_utc(local)),
+    };
+    Ok(ZonedTime { time_us, offset })
 }

@@ -2,7 +2,7 @@
 //! and holds equal to itself, as PostgreSQL does.
 
 use super::integer::exactly;
-use super::{Category, Datum, DatumRef, Format, Oid, Storage, Type};
+use super::{Category, Datum, DatumRef, Format, Oid, Shape, Storage, Type};
 use crate::bail;
 use crate::error::Result;
 
@@ -23,6 +23,7 @@ const fn float(oid: Oid, name: &'static str, sql_name: &'static str, array_oid: 
         receive: receive8,
         send: send8,
         typmod: None,
+        shape: Shape::Base,
     }
 }
 

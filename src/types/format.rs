@@ -1,6 +1,73 @@
 //! The session settings that change how values are read and printed.
 
-use super::TimeZone;
+use std::sync::Arc;
+
+use super::oid::ObjectKind;
+use super::{Oid, TimeZone, Type};
+use crate::error::{Error, Result};
+
+/// Finds the objects that values name. What is built in is found without it.
+pub trait ObjectNames: Send + Sync {
+    /// The oid of the object that a name stands for. 42P01, 42704, 42883 … if there is none.
+    fn oid_of(&self, kind: ObjectKind, name: &str) -> Result<Oid>;
+
+    /// An object's name, qualified where the search path does not reach it.
+    fn name_of(&self, kind: ObjectKind, oid: Oid) -> Option<String>;
+
+    /// A type of the users'.
+    fn user_type(&self, oid: Oid) -> Option<&'static Type>;
+}
+
+/// Where there are no objects.
+struct NoObjects;
+
+impl ObjectNames for NoObjects {
+    fn oid_of(&self, _: ObjectKind, _: &str) -> Result<Oid> {
+        Err(Error::internal("a name was looked up outside of a session"))
+    }
+
+    fn name_of(&self, _: ObjectKind, _: Oid) -> Option<String> {
+        None
+    }
+
+    fn user_type(&self, _: Oid) -> Option<&'static Type> {
+        None
+    }
+}
+
+/// The objects that a session's statement can name.
+#[derive(Clone)]
+pub struct Objects(Arc<dyn ObjectNames>);
+
+impl Objects {
+    /// From what finds them.
+    pub fn new(names: Arc<dyn ObjectNames>) -> Objects {
+        Objects(names)
+    }
+
+    /// What finds them.
+    pub fn names(&self) -> &dyn ObjectNames {
+        &*self.0
+    }
+}
+
+impl Default for Objects {
+    fn default() -> Self {
+        Objects(Arc::new(NoObjects))
+    }
+}
+
+impl PartialEq for Objects {
+    fn eq(&self, other: &Objects) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl std::fmt::Debug for Objects {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Objects")
+    }
+}
 
 /// The output half of DateStyle.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -65,6 +132,15 @@ pub struct Format {
     pub extra_float_digits: i32,
     /// The transaction's start, in microseconds since 2000-01-01 UTC.
     pub now_us: i64,
+    /// The objects that values name.
+    pub objects: Objects,
+}
+
+impl Format {
+    /// A type, built in or a user's.
+    pub fn type_by_oid(&self, oid: Oid) -> Option<&'static Type> {
+        super::by_oid(oid).or_else(|| self.objects.names().user_type(oid))
+    }
 }
 
 impl Default for Format {
@@ -77,6 +153,7 @@ impl Default for Format {
             bytea_output: ByteaOutput::Hex,
             extra_float_digits: 1,
             now_us: 0,
+            objects: Objects::default(),
         }
     }
 }

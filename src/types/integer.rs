@@ -1,6 +1,6 @@
 //! int2, int4, int8: stored as integers, range-checked here and in `functions`.
 
-use super::{Category, Datum, DatumRef, Format, Oid, Storage, Type};
+use super::{Category, Datum, DatumRef, Format, Oid, Shape, Storage, Type};
 use crate::bail;
 use crate::error::{Error, Result, state};
 
@@ -21,6 +21,7 @@ const fn integer(oid: Oid, name: &'static str, sql_name: &'static str, array_oid
         receive: receive8,
         send: send8,
         typmod: None,
+        shape: Shape::Base,
     }
 }
 

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 
 use super::calendar::{DAY_US, HOUR_US, MINUTE_US, SECOND_US};
 use super::time::write_fraction;
-use super::{Category, Datum, DatumRef, IntervalStyle, Storage, Type, integer};
+use super::{Category, Datum, DatumRef, IntervalStyle, Shape, Storage, Type, Typmod, integer};
 use crate::error::{Error, Result, state};
 
 /// interval
@@ -24,8 +24,119 @@ pub const INTERVAL: Type = Type {
     output: |value, format, out| Interval::from_stored(value.text()).write(format.interval_style, out),
     receive,
     send,
-    typmod: None,
+    typmod: Some(&Typmod { input: typmod_input, output: typmod_output, apply }),
+    shape: Shape::Base,
 };
+
+/// Masks of an interval's fields, as in PostgreSQL's typmods.
+pub mod field {
+    /// MONTH
+    pub const MONTH: i32 = 1 << 1;
+    /// YEAR
+    pub const YEAR: i32 = 1 << 2;
+    /// DAY
+    pub const DAY: i32 = 1 << 3;
+    /// HOUR
+    pub const HOUR: i32 = 1 << 10;
+    /// MINUTE
+    pub const MINUTE: i32 = 1 << 11;
+    /// SECOND
+    pub const SECOND: i32 = 1 << 12;
+}
+
+/// All fields.
+const FULL_RANGE: i32 = 0x7fff;
+/// All digits of a second.
+const FULL_PRECISION: i32 = 0xffff;
+
+/// The fields that go by a name, with what PostgreSQL prints for them.
+const RANGES: &[(i32, &str)] = &[
+    (field::YEAR, "year"),
+    (field::MONTH, "month"),
+    (field::DAY, "day"),
+    (field::HOUR, "hour"),
+    (field::MINUTE, "minute"),
+    (field::SECOND, "second"),
+    (field::YEAR | field::MONTH, "year to month"),
+    (field::DAY | field::HOUR, "day to hour"),
+    (field::DAY | field::HOUR | field::MINUTE, "day to minute"),
+    (field::DAY | field::HOUR | field::MINUTE | field::SECOND, "day to second"),
+    (field::HOUR | field::MINUTE, "hour to minute"),
+    (field::HOUR | field::MINUTE | field::SECOND, "hour to second"),
+    (field::MINUTE | field::SECOND, "minute to second"),
+];
+
+/// The modifier for fields (`DAY TO HOUR`) and digits of a second, as far as given.
+pub fn typmod(fields: Option<&str>, precision: Option<u64>) -> Result<i32> {
+    let range = match fields {
+        None => FULL_RANGE,
+        Some(fields) => {
+            let fields = fields.to_ascii_lowercase();
+            let found = RANGES.iter().find(|(_, name)| *name == fields);
+            found.ok_or_else(|| Error::internal("an interval's fields have no name"))?.0
+        }
+    };
+    let precision = precision.map_or(FULL_PRECISION, |digits| digits.min(6) as i32);
+    Ok((range << 16) | precision)
+}
+
+/// The fields of a modifier; `None` for all.
+pub fn range_of(typmod: i32) -> Option<i32> {
+    let range = (typmod >> 16) & FULL_RANGE;
+    (typmod != super::NO_TYPMOD && range != FULL_RANGE).then_some(range)
+}
+
+fn typmod_input(modifiers: &[i64]) -> Result<i32> {
+    typmod(None, Some(super::time::precision(modifiers, "INTERVAL")? as u64))
+}
+
+fn typmod_output(typmod: i32) -> String {
+    let range = (typmod >> 16) & FULL_RANGE;
+    let precision = typmod & FULL_PRECISION;
+    let fields = RANGES.iter().find(|(mask, _)| *mask == range).map_or("", |(_, name)| name);
+    let space = if fields.is_empty() { "" } else { " " };
+    let digits = if precision == FULL_PRECISION { String::new() } else { format!("({precision})") };
+    format!("{space}{fields}{digits}")
+}
+
+/// Cuts an interval to its fields (AdjustIntervalForTypmod).
+fn apply(value: DatumRef<'_>, typmod: i32, _: bool) -> Result<Datum> {
+    let DatumRef::Text(stored) = value else { return Ok(Datum::Null) };
+    let mut interval = Interval::from_stored(stored);
+    let least = match (typmod >> 16) & FULL_RANGE {
+        FULL_RANGE => field::SECOND,
+        range => {
+            1 << (31
+                - (if range & field::SECOND != 0 {
+                    field::SECOND
+                } else if range & field::MINUTE != 0 {
+                    field::MINUTE
+                } else if range & field::HOUR != 0 {
+                    field::HOUR
+                } else if range & field::DAY != 0 {
+                    field::DAY
+                } else if range & field::MONTH != 0 {
+                    field::MONTH
+                } else {
+                    field::YEAR
+                })
+                .leading_zeros())
+        }
+    };
+    match least {
+        field::YEAR => interval = Interval { months: interval.months / 12 * 12, days: 0, time_us: 0 },
+        field::MONTH => interval = Interval { days: 0, time_us: 0, ..interval },
+        field::DAY => interval.time_us = 0,
+        field::HOUR => interval.time_us -= interval.time_us % super::calendar::HOUR_US,
+        field::MINUTE => interval.time_us -= interval.time_us % super::calendar::MINUTE_US,
+        _ => {}
+    }
+    let precision = typmod & FULL_PRECISION;
+    if precision != FULL_PRECISION {
+        interval.time_us = super::time::round_to_precision(interval.time_us, precision);
+    }
+    Ok(interval.to_datum())
+}
 
 /// A span: the three fields do not convert into each other, except to compare.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::numeric::{self, Numeric};
-use super::{Category, Datum, DatumRef, Format, Oid, Storage, Type};
+use super::{Category, Datum, DatumRef, Format, Oid, Shape, Storage, Type};
 use crate::bail;
 use crate::error::{Error, Result, state};
 
@@ -27,6 +27,7 @@ const fn json(oid: Oid, name: &'static str, array_oid: Oid) -> Type {
         receive,
         send: |value, out| out.extend_from_slice(value.text().as_bytes()),
         typmod: None,
+        shape: Shape::Base,
     }
 }
 

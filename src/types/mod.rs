@@ -9,6 +9,7 @@
 //! To add a type: write its file, list its entry here. Its casts, operators and functions go to
 //! `functions`.
 
+pub mod array;
 pub mod boolean;
 pub mod bytea;
 pub mod calendar;
@@ -21,22 +22,28 @@ mod format;
 pub mod integer;
 pub mod interval;
 pub mod json;
+pub mod network;
 pub mod numeric;
 pub mod oid;
 pub mod record;
 pub mod text;
 pub mod time;
 pub mod timestamp;
+pub mod timetz;
 pub mod timezone;
 mod typmod;
+pub mod user;
 pub mod uuid;
 
-pub use collation::{COLLATIONS, Collation};
+pub use collation::{COLLATIONS, Collation, Order};
 pub use datum::{Datum, DatumRef, RowSink};
-pub use format::{ByteaOutput, DateOrder, DateStyle, Format, IntervalStyle};
+pub use format::{ByteaOutput, DateOrder, DateStyle, Format, IntervalStyle, ObjectNames, Objects};
 pub use oid::Oid;
 pub use timezone::TimeZone;
 pub use typmod::NO_TYPMOD;
+
+use std::cmp::Ordering;
+use std::sync::LazyLock;
 
 use crate::error::Result;
 
@@ -68,10 +75,16 @@ impl Storage {
 /// PostgreSQL's `typcategory`, which decides between candidates of an overloaded name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Category {
+    /// `A`
+    Array,
     /// `B`
     Boolean,
     /// `D`
     DateTime,
+    /// `E`
+    Enum,
+    /// `I`
+    Network,
     /// `N`
     Numeric,
     /// `S`
@@ -90,8 +103,11 @@ impl Category {
     /// The letter in pg_type.
     pub fn letter(self) -> char {
         match self {
+            Category::Array => 'A',
             Category::Boolean => 'B',
             Category::DateTime => 'D',
+            Category::Enum => 'E',
+            Category::Network => 'I',
             Category::Numeric => 'N',
             Category::String => 'S',
             Category::Timespan => 'T',
@@ -100,6 +116,19 @@ impl Category {
             Category::Unknown => 'X',
         }
     }
+}
+
+/// What a type is made of.
+#[derive(Clone, Copy, Debug)]
+pub enum Shape {
+    /// Nothing but itself.
+    Base,
+    /// An array of another type.
+    Array(&'static Type),
+    /// One of some labels.
+    Enum(&'static user::Enum),
+    /// Another type with conditions.
+    Domain(&'static user::Domain),
 }
 
 /// Everything the server knows about one data type.
@@ -134,6 +163,8 @@ pub struct Type {
     pub send: fn(DatumRef<'_>, &mut Vec<u8>),
     /// Applies a type modifier to a value: `None` if the type takes none.
     pub typmod: Option<&'static Typmod>,
+    /// What it is made of.
+    pub shape: Shape,
 }
 
 /// How a type reads, prints and enforces its modifier (`varchar(10)`, `numeric(8,2)`).
@@ -162,6 +193,9 @@ impl std::fmt::Debug for Type {
 impl Type {
     /// The type's name with a modifier, as PostgreSQL's format_type prints it.
     pub fn format(&self, typmod: i32) -> String {
+        if let (Shape::Array(element), true) = (self.shape, typmod != NO_TYPMOD) {
+            return format!("{}[]", element.format(typmod));
+        }
         let Some(modifier) = self.typmod.filter(|_| typmod != NO_TYPMOD) else {
             return self.sql_name.to_string();
         };
@@ -178,33 +212,166 @@ impl Type {
         matches!(self.category, Category::Pseudo | Category::Unknown)
     }
 
+    /// Whether it, or what it is an array of, is a type of the users'.
+    pub fn is_of_users(&self) -> bool {
+        match self.shape {
+            Shape::Base => false,
+            Shape::Array(element) => element.is_of_users(),
+            Shape::Enum(_) | Shape::Domain(_) => true,
+        }
+    }
+
+    /// The element type, if it is an array type.
+    pub fn element(&self) -> Option<&'static Type> {
+        match self.shape {
+            Shape::Array(element) => Some(element),
+            Shape::Domain(domain) => domain.base.element(),
+            _ => None,
+        }
+    }
+
+    /// The type of arrays of it.
+    pub fn array(&self) -> Option<&'static Type> {
+        match self.shape {
+            Shape::Array(_) => None,
+            Shape::Base if self.array_oid == 0 => None,
+            Shape::Base => by_oid(self.array_oid),
+            Shape::Enum(_) | Shape::Domain(_) => user::array_of(self),
+        }
+    }
+
+    /// The type under a domain, or the type itself.
+    pub fn base(&'static self) -> &'static Type {
+        match self.shape {
+            Shape::Domain(domain) => domain.base.base(),
+            _ => self,
+        }
+    }
+
+    /// Text to stored form. Fails with 22P02 and its kin. A domain's conditions are not looked at.
+    pub fn parse(&self, text: &str, format: &Format) -> Result<Datum> {
+        match self.shape {
+            Shape::Base => (self.input)(text, format),
+            Shape::Array(element) => array::input(element, text, format),
+            Shape::Enum(labels) => labels.input(self, text),
+            Shape::Domain(domain) => domain.base.from_text(text, domain.typmod, format),
+        }
+    }
+
+    /// Stored form to text.
+    pub fn print(&self, value: DatumRef<'_>, format: &Format, out: &mut Vec<u8>) {
+        match self.shape {
+            Shape::Base => (self.output)(value, format, out),
+            Shape::Array(element) => array::output(element, value, format, out),
+            Shape::Enum(labels) => out.extend_from_slice(labels.label(value).as_bytes()),
+            Shape::Domain(domain) => domain.base.print(value, format, out),
+        }
+    }
+
+    /// PostgreSQL's binary form to stored form. Fails with 22P03 or 08P01.
+    pub fn decode(&self, bytes: &[u8]) -> Result<Datum> {
+        match self.shape {
+            Shape::Base => (self.receive)(bytes),
+            Shape::Array(element) => array::receive(element, bytes),
+            Shape::Enum(labels) => labels.input(self, text::from_utf8(bytes)?),
+            Shape::Domain(domain) => domain.base.from_binary(bytes, domain.typmod),
+        }
+    }
+
+    /// Stored form to PostgreSQL's binary form.
+    pub fn encode(&self, value: DatumRef<'_>, out: &mut Vec<u8>) {
+        match self.shape {
+            Shape::Base => (self.send)(value, out),
+            Shape::Array(element) => array::send(element, value, out),
+            Shape::Enum(labels) => out.extend_from_slice(labels.label(value).as_bytes()),
+            Shape::Domain(domain) => domain.base.encode(value, out),
+        }
+    }
+
+    /// The order of two values. NULL is greater than everything and equal to itself.
+    pub fn compare(&self, a: DatumRef<'_>, b: DatumRef<'_>) -> Ordering {
+        compare_values(a, b, collation::order_of(self.collation))
+    }
+
     /// The value as text.
     pub fn to_text(&self, value: DatumRef<'_>, format: &Format) -> String {
         let mut out = Vec::new();
-        (self.output)(value, format, &mut out);
+        self.print(value, format, &mut out);
         String::from_utf8(out).expect("every type prints UTF-8")
     }
 
     /// Text to stored form under a modifier, as an assignment to a column does.
     pub fn from_text(&self, text: &str, typmod: i32, format: &Format) -> Result<Datum> {
-        self.assign((self.input)(text, format)?, typmod)
+        self.assign(self.parse(text, format)?, typmod)
     }
 
     /// PostgreSQL's binary form to stored form under a modifier.
     pub fn from_binary(&self, bytes: &[u8], typmod: i32) -> Result<Datum> {
-        self.assign((self.receive)(bytes)?, typmod)
+        self.assign(self.decode(bytes)?, typmod)
     }
 
     fn assign(&self, value: Datum, typmod: i32) -> Result<Datum> {
-        match self.typmod {
-            Some(modifier) if typmod != NO_TYPMOD => (modifier.apply)(value.as_ref(), typmod, false),
-            _ => Ok(value),
+        if typmod == NO_TYPMOD { Ok(value) } else { self.apply_typmod(value.as_ref(), typmod, false) }
+    }
+
+    /// The modifier's rules: those of the elements for an array.
+    pub fn modifier(&self) -> Option<&'static Typmod> {
+        match self.shape {
+            Shape::Array(element) => element.modifier(),
+            _ => self.typmod,
+        }
+    }
+
+    /// Enforces a modifier on a value, or on every element of an array.
+    pub fn apply_typmod(&self, value: DatumRef<'_>, typmod: i32, explicit: bool) -> Result<Datum> {
+        match (self.shape, self.modifier()) {
+            (_, None) => Ok(value.to_owned()),
+            (Shape::Array(element), Some(modifier)) => {
+                let mut array = array::Array::from_stored(value.text());
+                for item in array.elements.iter_mut().filter(|item| !item.is_null()) {
+                    *item = (modifier.apply)(item.as_ref(), typmod, explicit)?;
+                }
+                Ok(array.to_datum(element))
+            }
+            (_, Some(modifier)) => (modifier.apply)(value, typmod, explicit),
         }
     }
 }
 
-/// Every type, in the order of pg_type's oids.
-pub static ALL: &[&Type] = &[
+/// A letter for a type's order, for [`order_of_letter`].
+pub fn order_letter(ty: &Type) -> char {
+    collation::letter(ty.collation)
+}
+
+/// The order behind a letter.
+pub fn order_of_letter(letter: char) -> Order {
+    collation::by_letter(letter)
+}
+
+/// Compares as SQLite does with a collation, but NULL is greater than everything.
+pub fn compare_values(a: DatumRef<'_>, b: DatumRef<'_>, order: Order) -> Ordering {
+    use DatumRef::{Blob, Integer, Null, Real, Text};
+    fn class(value: DatumRef<'_>) -> u8 {
+        match value {
+            Integer(_) | Real(_) => 0,
+            Text(_) => 1,
+            Blob(_) => 2,
+            Null => 3,
+        }
+    }
+    match (a, b) {
+        (Integer(a), Integer(b)) => a.cmp(&b),
+        (Integer(_) | Real(_), Integer(_) | Real(_)) => {
+            a.real().partial_cmp(&b.real()).unwrap_or(Ordering::Equal)
+        }
+        (Text(a), Text(b)) => order(a, b),
+        (Blob(a), Blob(b)) => a.cmp(b),
+        _ => class(a).cmp(&class(b)),
+    }
+}
+
+/// Every type that is not an array type.
+static BASE: &[&Type] = &[
     &boolean::BOOL,
     &bytea::BYTEA,
     &text::CHAR,
@@ -215,10 +382,16 @@ pub static ALL: &[&Type] = &[
     &oid::REGPROC,
     &text::TEXT,
     &oid::OID,
+    &oid::XID,
+    &oid::CID,
     &json::JSON,
+    &network::CIDR,
     &float::FLOAT4,
     &float::FLOAT8,
     &text::UNKNOWN,
+    &network::MACADDR8,
+    &network::MACADDR,
+    &network::INET,
     &text::BPCHAR,
     &text::VARCHAR,
     &date::DATE,
@@ -226,23 +399,43 @@ pub static ALL: &[&Type] = &[
     &timestamp::TIMESTAMP,
     &timestamp::TIMESTAMPTZ,
     &interval::INTERVAL,
+    &timetz::TIMETZ,
     &numeric::NUMERIC,
+    &oid::REGPROCEDURE,
+    &oid::REGOPER,
+    &oid::REGOPERATOR,
     &oid::REGCLASS,
     &oid::REGTYPE,
     &record::RECORD,
+    &record::CSTRING,
     &record::ANY,
+    &record::ANYARRAY,
     &record::VOID,
     &record::ANYELEMENT,
+    &record::ANYNONARRAY,
     &uuid::UUID,
+    &record::ANYENUM,
     &json::JSONB,
+    &oid::REGNAMESPACE,
+    &oid::REGROLE,
+    &oid::REGCOLLATION,
+    &record::ANYCOMPATIBLE,
+    &record::ANYCOMPATIBLEARRAY,
 ];
 
-/// The type with this oid.
+/// Every built-in type, in the order of pg_type's oids.
+pub static ALL: LazyLock<Vec<&'static Type>> = LazyLock::new(|| {
+    let mut all: Vec<&'static Type> = BASE.iter().chain(array::ARRAYS).copied().collect();
+    all.sort_by_key(|ty| ty.oid);
+    all
+});
+
+/// The built-in type with this oid.
 pub fn by_oid(oid: Oid) -> Option<&'static Type> {
     ALL.binary_search_by_key(&oid, |ty| ty.oid).ok().map(|place| ALL[place])
 }
 
-/// The type with this pg_type name (`int4`, not `integer`: the grammar maps those).
+/// The built-in type with this pg_type name (`int4`, not `integer`: the grammar maps those).
 pub fn by_name(name: &str) -> Option<&'static Type> {
     ALL.iter().copied().find(|ty| ty.name == name)
 }
@@ -253,14 +446,11 @@ pub static LACKING: &[&str] = &[
     "aclitem",
     "bit",
     "box",
-    "cid",
-    "cidr",
     "circle",
     "date_range",
     "daterange",
     "datemultirange",
     "gtsvector",
-    "inet",
     "int2vector",
     "int4range",
     "int4multirange",
@@ -269,8 +459,6 @@ pub static LACKING: &[&str] = &[
     "jsonpath",
     "line",
     "lseg",
-    "macaddr",
-    "macaddr8",
     "money",
     "numrange",
     "nummultirange",
@@ -281,16 +469,9 @@ pub static LACKING: &[&str] = &[
     "point",
     "polygon",
     "refcursor",
-    "regcollation",
     "regconfig",
     "regdictionary",
-    "regnamespace",
-    "regoper",
-    "regoperator",
-    "regprocedure",
-    "regrole",
     "tid",
-    "timetz",
     "tsmultirange",
     "tsquery",
     "tsrange",
@@ -299,7 +480,6 @@ pub static LACKING: &[&str] = &[
     "tsvector",
     "txid_snapshot",
     "varbit",
-    "xid",
     "xid8",
     "xml",
 ];

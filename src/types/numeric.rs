@@ -11,7 +11,7 @@ use num_integer::Integer;
 use num_traits::{Signed, ToPrimitive, Zero};
 
 use super::typmod::HEADER;
-use super::{Category, Datum, DatumRef, Format, Storage, Type, Typmod};
+use super::{Category, Datum, DatumRef, Format, Shape, Storage, Type, Typmod};
 use crate::bail;
 use crate::error::{Error, Result, state};
 
@@ -43,6 +43,7 @@ pub const NUMERIC: Type = Type {
     receive,
     send,
     typmod: Some(&Typmod { input: typmod_input, output: typmod_output, apply }),
+    shape: Shape::Base,
 };
 
 fn input(text: &str, _: &Format) -> Result<Datum> {

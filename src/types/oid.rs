@@ -1,9 +1,8 @@
 //! oid and the types that print an oid as a name.
 //!
-//! regclass, regtype and regproc read and print numbers here; the names are resolved where there
-//! is a catalog, by casts in `functions`.
+//! The names are found through [`super::Objects`], which the session's format carries.
 
-use super::{Category, Datum, DatumRef, Format, Storage, Type, integer};
+use super::{Category, Datum, DatumRef, Format, Shape, Storage, Type, integer};
 use crate::error::Result;
 
 /// An object identifier. 0 is none.
@@ -29,17 +28,123 @@ const fn object(oid: Oid, name: &'static str, array_oid: Oid, preferred: bool) -
         receive,
         send,
         typmod: None,
+        shape: Shape::Base,
     }
+}
+
+/// A type whose values print as an object's name.
+const fn named(oid: Oid, name: &'static str, array_oid: Oid, kind: ObjectKind) -> Type {
+    let (input, output): (fn(&str, &Format) -> Result<Datum>, fn(DatumRef<'_>, &Format, &mut Vec<u8>)) =
+        match kind {
+            ObjectKind::Relation => (
+                |text, format| read_name(ObjectKind::Relation, text, format),
+                |value, format, out| write_name(ObjectKind::Relation, value, format, out),
+            ),
+            ObjectKind::Type => (
+                |text, format| read_name(ObjectKind::Type, text, format),
+                |value, format, out| write_name(ObjectKind::Type, value, format, out),
+            ),
+            ObjectKind::Function => (
+                |text, format| read_name(ObjectKind::Function, text, format),
+                |value, format, out| write_name(ObjectKind::Function, value, format, out),
+            ),
+            ObjectKind::Signature => (
+                |text, format| read_name(ObjectKind::Signature, text, format),
+                |value, format, out| write_name(ObjectKind::Signature, value, format, out),
+            ),
+            ObjectKind::Operator => (
+                |text, format| read_name(ObjectKind::Operator, text, format),
+                |value, format, out| write_name(ObjectKind::Operator, value, format, out),
+            ),
+            ObjectKind::OperatorSignature => (
+                |text, format| read_name(ObjectKind::OperatorSignature, text, format),
+                |value, format, out| write_name(ObjectKind::OperatorSignature, value, format, out),
+            ),
+            ObjectKind::Role => (
+                |text, format| read_name(ObjectKind::Role, text, format),
+                |value, format, out| write_name(ObjectKind::Role, value, format, out),
+            ),
+            ObjectKind::Schema => (
+                |text, format| read_name(ObjectKind::Schema, text, format),
+                |value, format, out| write_name(ObjectKind::Schema, value, format, out),
+            ),
+            ObjectKind::Collation => (
+                |text, format| read_name(ObjectKind::Collation, text, format),
+                |value, format, out| write_name(ObjectKind::Collation, value, format, out),
+            ),
+        };
+    Type { input, output, ..object(oid, name, array_oid, false) }
+}
+
+/// What a reg* type's values stand for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ObjectKind {
+    /// regclass
+    Relation,
+    /// regtype
+    Type,
+    /// regproc
+    Function,
+    /// regprocedure
+    Signature,
+    /// regoper
+    Operator,
+    /// regoperator
+    OperatorSignature,
+    /// regrole
+    Role,
+    /// regnamespace
+    Schema,
+    /// regcollation
+    Collation,
 }
 
 /// oid
 pub const OID: Type = object(26, "oid", 1028, true);
+/// xid: a transaction's number.
+pub const XID: Type = Type { category: Category::User, ..object(28, "xid", 1011, false) };
+/// cid: a command's number.
+pub const CID: Type = Type { category: Category::User, ..object(29, "cid", 1012, false) };
 /// regproc
-pub const REGPROC: Type = object(24, "regproc", 1008, false);
+pub const REGPROC: Type = named(24, "regproc", 1008, ObjectKind::Function);
+/// regprocedure
+pub const REGPROCEDURE: Type = named(2202, "regprocedure", 2207, ObjectKind::Signature);
+/// regoper
+pub const REGOPER: Type = named(2203, "regoper", 2208, ObjectKind::Operator);
+/// regoperator
+pub const REGOPERATOR: Type = named(2204, "regoperator", 2209, ObjectKind::OperatorSignature);
 /// regclass
-pub const REGCLASS: Type = object(2205, "regclass", 2210, false);
+pub const REGCLASS: Type = named(2205, "regclass", 2210, ObjectKind::Relation);
 /// regtype
-pub const REGTYPE: Type = Type { output: type_name, ..object(2206, "regtype", 2211, false) };
+pub const REGTYPE: Type = named(2206, "regtype", 2211, ObjectKind::Type);
+/// regrole
+pub const REGROLE: Type = named(4096, "regrole", 4097, ObjectKind::Role);
+/// regnamespace
+pub const REGNAMESPACE: Type = named(4089, "regnamespace", 4090, ObjectKind::Schema);
+/// regcollation
+pub const REGCOLLATION: Type = named(4191, "regcollation", 4192, ObjectKind::Collation);
+
+/// A name, or a number, or `-` for none.
+fn read_name(kind: ObjectKind, text: &str, format: &Format) -> Result<Datum> {
+    if text == "-" {
+        return Ok(Datum::Integer(0));
+    }
+    if text.bytes().all(|byte| byte.is_ascii_digit()) && !text.is_empty() {
+        return input(text, format);
+    }
+    let oid = format.objects.names().oid_of(kind, text)?;
+    Ok(Datum::Integer(oid.into()))
+}
+
+/// The object's name, or its number where there is no such object.
+fn write_name(kind: ObjectKind, value: DatumRef<'_>, format: &Format, out: &mut Vec<u8>) {
+    let oid = value.integer() as Oid;
+    match format.objects.names().name_of(kind, oid) {
+        _ if oid == 0 => out.push(b'-'),
+        Some(name) => out.extend_from_slice(name.as_bytes()),
+        None => output(value, format, out),
+    }
+}
 
 fn input(text: &str, _: &Format) -> Result<Datum> {
     // PostgreSQL's oidin accepts negative numbers and wraps them.
@@ -49,15 +154,6 @@ fn input(text: &str, _: &Format) -> Result<Datum> {
 
 fn output(value: DatumRef<'_>, _: &Format, out: &mut Vec<u8>) {
     integer::write_decimal(value.integer(), out);
-}
-
-/// A type's name, or its number where there is no such type.
-fn type_name(value: DatumRef<'_>, format: &Format, out: &mut Vec<u8>) {
-    match u32::try_from(value.integer()).ok().and_then(super::by_oid) {
-        Some(ty) => out.extend_from_slice(ty.sql_name.as_bytes()),
-        None if value.integer() == 0 => out.push(b'-'),
-        None => output(value, format, out),
-    }
 }
 
 fn receive(bytes: &[u8]) -> Result<Datum> {

@@ -1,7 +1,7 @@
 //! Character types: stored as TEXT, compared as bytes (the C collation).
 
 use super::typmod::{HEADER, single};
-use super::{Category, Datum, DatumRef, Format, Oid, Storage, Type, Typmod};
+use super::{Category, Datum, DatumRef, Format, Oid, Shape, Storage, Type, Typmod};
 use crate::bail;
 use crate::error::{Error, Result, state};
 
@@ -28,6 +28,7 @@ const fn character(oid: Oid, name: &'static str, sql_name: &'static str, array_o
         receive,
         send: |value, out| out.extend_from_slice(value.text().as_bytes()),
         typmod: None,
+        shape: Shape::Base,
     }
 }
 

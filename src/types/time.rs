@@ -3,7 +3,7 @@
 use super::calendar::{DAY_US, HOUR_US, MINUTE_US, SECOND_US};
 use super::datetime_input::{self, Refusal, Special};
 use super::typmod::single;
-use super::{Category, Datum, DatumRef, Format, Storage, Type, Typmod, integer};
+use super::{Category, Datum, DatumRef, Format, Shape, Storage, Type, Typmod, integer};
 use crate::bail;
 use crate::error::{Error, Result, state};
 
@@ -28,6 +28,7 @@ pub const TIME: Type = Type {
         output: precision_suffix,
         apply,
     }),
+    shape: Shape::Base,
 };
 
 /// The modifier of the time types: 0 to 6 digits of a second.

@@ -9,7 +9,7 @@ use super::datetime_input::{self, Parsed, Refusal, Special, ZoneInput};
 use super::time::{precision, precision_suffix, round_to_precision, write_fraction};
 use super::timezone::offset_text;
 use super::{
-    Category, DateOrder, DateStyle, Datum, DatumRef, Format, Oid, Storage, Type, Typmod, date, integer,
+    Category, DateOrder, DateStyle, Datum, DatumRef, Format, Oid, Shape, Storage, Type, Typmod, date, integer,
 };
 use crate::error::{Error, Result, state};
 
@@ -43,6 +43,7 @@ const fn timestamp(oid: Oid, name: &'static str, sql_name: &'static str, array_o
             output: precision_suffix,
             apply,
         }),
+        shape: Shape::Base,
     }
 }
 

@@ -1,6 +1,6 @@
 //! uuid: stored as a BLOB of 16 bytes.
 
-use super::{Category, Datum, DatumRef, Format, Storage, Type, bytea, integer};
+use super::{Category, Datum, DatumRef, Format, Shape, Storage, Type, bytea, integer};
 use crate::bail;
 use crate::error::Result;
 
@@ -21,6 +21,7 @@ pub const UUID: Type = Type {
     receive: |bytes| Ok(Datum::Blob(integer::exactly::<16>(bytes, "uuid")?.to_vec())),
     send: |value, out| out.extend_from_slice(value.blob()),
     typmod: None,
+    shape: Shape::Base,
 };
 
 /// Reads 32 hexadecimal digits, in braces or not, with a hyphen after any group of four.

@@ -62,8 +62,8 @@ fn row_description(columns: &[ResultColumn], formats: &Formats) -> RowDescriptio
             column.name.clone(),
             table as i32,
             number,
-            column.ty.oid,
-            column.ty.length,
+            column.ty.base().oid,
+            column.ty.base().length,
             column.typmod,
             i16::from(formats.is_binary(place)),
         )
@@ -90,8 +90,8 @@ pub(super) fn put_row(
         let start = scratch.len();
         scratch.extend_from_slice(&[0; 4]);
         match formats.is_binary(place) {
-            true => (column.ty.send)(*value, scratch),
-            false => (column.ty.output)(*value, format, scratch),
+            true => column.ty.encode(*value, scratch),
+            false => column.ty.print(*value, format, scratch),
         }
         let length = (scratch.len() - start - 4) as u32;
         scratch[start..start + 4].copy_from_slice(&length.to_be_bytes());

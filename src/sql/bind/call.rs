@@ -2,28 +2,30 @@
 
 use sqlparser::ast;
 
-use super::coerce::{is_row_like, through_text};
 use super::expression::{Clause, Place};
 use super::{Binder, Purpose, not_postgresql, resolve, span_of};
 use crate::bail;
 use crate::error::{Error, Result, state};
-use crate::functions::{Body, Function, Kind, is_polymorphic};
+use crate::functions::{Function, Kind, is_polymorphic};
 use crate::sql::tree::{
-    Aggregate, Expr, ExprKind, Frame, FrameBound, FrameUnits, FunctionRef, SortKey, Window, WindowCall,
+    Aggregate, Exclusion, Expr, ExprKind, Frame, FrameBound, FrameUnits, FunctionRef, SortKey, Window,
+    WindowCall,
 };
-use crate::types::{Category, Datum, NO_TYPMOD, Type, date, oid, record, text, time, timestamp};
+use crate::types::{Category, Datum, NO_TYPMOD, Type, date, oid, record, time, timestamp, timetz};
 
 /// PostgreSQL's FUNC_MAX_ARGS.
 const ARGUMENTS_MAX: usize = 100;
 
 impl Binder<'_> {
     pub(super) fn call(&mut self, call: &ast::Function, place: Place<'_>) -> Result<Expr> {
+        if let (true, ast::FunctionArguments::Subquery(query)) =
+            (super::select::is_array_query(call), &call.args)
+        {
+            return self.array_query(query, place);
+        }
         let name = self.function_name(&call.name)?;
         if call.uses_odbc_syntax || !matches!(call.parameters, ast::FunctionArguments::None) {
             return Err(not_postgresql("this function call"));
-        }
-        if !call.within_group.is_empty() {
-            return Err(Error::unsupported("ordered-set aggregates"));
         }
         if call.null_treatment.is_some() {
             return Err(Error::unsupported("IGNORE NULLS and RESPECT NULLS"));
@@ -77,7 +79,8 @@ impl Binder<'_> {
         if list.args.len() > ARGUMENTS_MAX {
             bail!(TOO_MANY_ARGUMENTS, "cannot pass more than {ARGUMENTS_MAX} arguments to a function");
         }
-        let (args, is_star) = plain_arguments(list)?;
+        let (args, is_star) = self.plain_arguments(name, list)?;
+        let args: Vec<&ast::Expr> = args.iter().map(|arg| arg.as_ref()).collect();
         if let Some(special) = self.special_call(name, &args, call, place) {
             return special;
         }
@@ -88,12 +91,39 @@ impl Binder<'_> {
         if is_aggregate && call.over.is_none() {
             place.clause.check_aggregate()?;
         }
-        let args = args
+        let mut args = args
             .iter()
             .map(|arg| self.expr(arg, place.within(argument_clause)))
             .collect::<Result<Vec<_>>>()?;
-        let types: Vec<&'static Type> = args.iter().map(|arg| arg.ty).collect();
+        let direct = args.len();
+        let within_group = self.sort_keys(&call.within_group, place.within(argument_clause))?;
+        args.extend(within_group.iter().map(|key| key.expr.clone()));
+        let mut types: Vec<&'static Type> = args.iter().map(|arg| arg.ty).collect();
+        if let Some(last) = args.last()
+            && matches!(last.kind, ExprKind::Spread(_))
+            && let (Some(element), Some(slot)) = (last.ty.element(), types.last_mut())
+        {
+            *slot = element;
+        }
         let function = resolve::function(name, &types)?;
+        match (function.direct, call.within_group.is_empty()) {
+            (Some(_), true) => {
+                bail!(WRONG_OBJECT_TYPE, "WITHIN GROUP is required for ordered-set aggregate {name}")
+            }
+            (None, false) if function.kind == Kind::Aggregate => {
+                bail!(
+                    WRONG_OBJECT_TYPE,
+                    "{name} is not an ordered-set aggregate, so it cannot have WITHIN GROUP"
+                )
+            }
+            (None, false) => {
+                bail!(WRONG_OBJECT_TYPE, "WITHIN GROUP specified, but {name} is not an aggregate function")
+            }
+            (Some(wanted), false) if wanted != direct => {
+                return Err(resolve::missing_function(name, &types));
+            }
+            _ => {}
+        }
         if is_star && function.kind != Kind::Aggregate {
             bail!(WRONG_OBJECT_TYPE, "{name}(*) specified, but {name} is not an aggregate function");
         }
@@ -101,8 +131,20 @@ impl Binder<'_> {
             bail!(WRONG_OBJECT_TYPE, "{name}(*) must be used to call a parameterless aggregate function");
         }
         let distinct = matches!(list.duplicate_treatment, Some(ast::DuplicateTreatment::Distinct));
-        let call =
-            Call { function, distinct, order_by, filter: call.filter.as_deref(), over: call.over.as_ref() };
+        if !within_group.is_empty() && distinct {
+            bail!(FEATURE_NOT_SUPPORTED, "cannot use DISTINCT with WITHIN GROUP");
+        }
+        if !within_group.is_empty() && call.over.is_some() {
+            bail!(FEATURE_NOT_SUPPORTED, "OVER is not supported for ordered-set aggregate {name}");
+        }
+        let call = Call {
+            function,
+            distinct,
+            order_by,
+            within_group,
+            filter: call.filter.as_deref(),
+            over: call.over.as_ref(),
+        };
         self.finish_call(call, args, place)
     }
 
@@ -111,9 +153,12 @@ impl Binder<'_> {
         self.note_volatility(function);
         let (args, result) = self.coerce_arguments(function, args)?;
         match (function.kind, call.over) {
-            (Kind::Set, _) => {
-                Err(Error::unsupported(format!("set-returning function {} outside FROM", function.name)))
-            }
+            (Kind::Set, Some(_)) => bail!(
+                WRONG_OBJECT_TYPE,
+                "OVER specified, but {} is not a window function nor an aggregate function",
+                function.name
+            ),
+            (Kind::Set, None) => self.set_in_expression(function, args, result, place),
             (Kind::Aggregate | Kind::Window, Some(over)) => {
                 self.window_call(&call, args, result, over, place)
             }
@@ -151,30 +196,38 @@ impl Binder<'_> {
         function: &'static Function,
         args: Vec<Expr>,
     ) -> Result<(Vec<Expr>, &'static Type)> {
-        let types: Vec<&'static Type> = args.iter().map(|arg| arg.ty).collect();
-        let element = resolve::element_type(function, &types)?;
-        let prints_any = matches!(function.body, Body::Scalar(_));
+        let types: Vec<&'static Type> = args.iter().map(argument_type).collect();
+        let Some(polymorphic) = resolve::polymorphic(function, &types) else {
+            return Err(resolve::missing_function(function.name, &types));
+        };
         let mut converted = Vec::with_capacity(args.len());
         for (place, arg) in args.into_iter().enumerate() {
+            if matches!(arg.kind, ExprKind::Spread(_)) {
+                converted.push(arg);
+                continue;
+            }
             let wanted = function.arg(place);
-            converted.push(if let (true, Some(element)) = (wanted.oid == record::ANYELEMENT.oid, element) {
-                self.coerce(arg, element, NO_TYPMOD, Purpose::Implicit)?
-            } else if is_polymorphic(wanted) {
-                let arg = self.settle(arg)?;
-                // Functions over "any" in Rust get the printed value.
-                if prints_any { through_text(arg, &text::TEXT) } else { arg }
-            } else {
-                self.coerce(arg, wanted, NO_TYPMOD, Purpose::Implicit)?
-            });
+            if wanted.oid == record::ANY.oid {
+                converted.push(self.settle(arg)?);
+                continue;
+            }
+            let wanted = match polymorphic.actual(wanted) {
+                Some(actual) => actual,
+                None if arg.is_unknown() => bail!(
+                    DATATYPE_MISMATCH,
+                    "could not determine polymorphic type because input has type unknown"
+                ),
+                None => arg.ty,
+            };
+            converted.push(self.coerce(arg, wanted, NO_TYPMOD, Purpose::Implicit)?);
         }
-        let result = match element {
-            Some(element) if is_polymorphic(function.result) => element,
-            _ => function.result,
-        };
-        if is_row_like(result) {
-            return Err(Error::unsupported(format!("function {}, which returns rows", function.name)));
+        match polymorphic.actual(function.result) {
+            Some(result) => Ok((converted, result)),
+            None => bail!(
+                DATATYPE_MISMATCH,
+                "could not determine polymorphic type because input has type unknown"
+            ),
         }
-        Ok((converted, result))
     }
 
     /// Calls a function by name with bound arguments.
@@ -201,20 +254,26 @@ impl Binder<'_> {
         place.clause.check_aggregate()?;
         let function = call.function;
         if call.distinct {
-            if args.len() != 1 {
-                return Err(Error::unsupported(format!(
-                    "DISTINCT in {} with several arguments",
-                    function.name
-                )));
+            if args.is_empty() {
+                bail!(SYNTAX_ERROR, "DISTINCT specified, but {}() has no arguments", function.name);
             }
-            check_comparable(args[0].ty, "an equality operator")?;
+            for arg in &args {
+                check_comparable(arg.ty, "an equality operator")?;
+            }
         }
         if function.name == "min" || function.name == "max" {
             check_comparable(args[0].ty, "an ordering operator")?;
         }
         let inner = place.within(Clause::AggregateArgument);
-        let order_by = self.sort_keys(call.order_by, inner)?;
-        if call.distinct && order_by.iter().any(|key| key.expr != args[0]) {
+        let mut order_by = self.sort_keys(call.order_by, inner)?;
+        if let Some(direct) = function.direct {
+            // The keys of WITHIN GROUP are the aggregated arguments, as they were converted.
+            order_by = call.within_group.clone();
+            for (key, arg) in order_by.iter_mut().zip(&args[direct..]) {
+                key.expr = arg.clone();
+            }
+        }
+        if call.distinct && order_by.iter().any(|key| !args.contains(&key.expr)) {
             bail!(
                 INVALID_COLUMN_REFERENCE,
                 "in an aggregate with DISTINCT, ORDER BY expressions must appear in argument list"
@@ -335,7 +394,7 @@ impl Binder<'_> {
             (FrameBound::Following(_), FrameBound::Preceding(_) | FrameBound::CurrentRow) => {
                 bail!(WINDOWING_ERROR, "frame starting from following row cannot have preceding rows")
             }
-            _ => Ok(Frame { units, start, end }),
+            _ => Ok(Frame { units, start, end, exclusion: self.exclusion(frame) }),
         }
     }
 
@@ -377,11 +436,34 @@ impl Binder<'_> {
                 "RANGE with offset PRECEDING/FOLLOWING requires exactly one ORDER BY column"
             )
         };
-        let is_number = matches!(key.expr.ty.name, "int2" | "int4" | "int8" | "float4" | "float8");
-        if !is_number || key.expr.ty.category != Category::Numeric {
-            return Err(Error::unsupported(format!("RANGE with offset over type {}", key.expr.ty.sql_name)));
+        let ty = key.expr.ty;
+        let is_number = matches!(ty.name, "int2" | "int4" | "int8" | "float4" | "float8");
+        if !is_number || ty.category != Category::Numeric {
+            return Err(Error::unsupported(format!("RANGE with offset over type {}", ty.sql_name)));
         }
-        self.coerce(offset, key.expr.ty, NO_TYPMOD, Purpose::Implicit)
+        let ty = if ty.name.starts_with("int") { &crate::types::integer::INT8 } else { ty };
+        let offset = self.coerce(offset, ty, NO_TYPMOD, Purpose::Implicit)?;
+        self.call_internal("frame_offset", vec![offset])
+    }
+
+    /// EXCLUDE, which sqlparser lacks: it was noted by the place of its frame.
+    fn exclusion(&self, _: &ast::WindowFrame) -> Exclusion {
+        Exclusion::NoOthers
+    }
+
+    /// Calls a function that no name calls.
+    pub(super) fn call_internal(&mut self, name: &str, args: Vec<Expr>) -> Result<Expr> {
+        let function = crate::functions::internal(name);
+        self.note_volatility(function);
+        let (args, result) = self.coerce_arguments(function, args)?;
+        Ok(Expr::call(function, args, result))
+    }
+
+    /// Calls a function that no name calls, whose result is of a type that its arguments do not tell.
+    pub(super) fn call_internal_as(&mut self, name: &str, args: Vec<Expr>, result: &'static Type) -> Expr {
+        let function = crate::functions::internal(name);
+        self.note_volatility(function);
+        Expr::call(function, args, result)
     }
 
     /// The keys of an ORDER BY whose expressions are taken as they are.
@@ -415,7 +497,9 @@ impl Binder<'_> {
             "current_timestamp" | "current_time" | "localtimestamp" | "localtime" | "current_date" => {
                 self.value_function(name, call, args, place)
             }
-            "row" => Err(Error::unsupported("a row as a value")),
+            "row" => self.row_of(args, place),
+            "quorate_variadic" => self.spread(args, place),
+            "quorate_similar" => self.similar(args, place),
             _ => return None,
         })
     }
@@ -479,7 +563,7 @@ impl Binder<'_> {
             "localtimestamp" => &timestamp::TIMESTAMP,
             "current_date" => &date::DATE,
             "localtime" => &time::TIME,
-            "current_time" => return Err(Error::unsupported("type time with time zone")),
+            "current_time" => &timetz::TIMETZ,
             "current_user" | "user" | "current_role" => return self.call_bound("current_user", Vec::new()),
             "session_user" => return self.call_bound("session_user", Vec::new()),
             "current_catalog" => return self.call_bound("current_database", Vec::new()),
@@ -499,23 +583,142 @@ struct Call<'c> {
     function: &'static Function,
     distinct: bool,
     order_by: &'c [ast::OrderByExpr],
+    within_group: Vec<SortKey>,
     filter: Option<&'c ast::Expr>,
     over: Option<&'c ast::WindowType>,
 }
 
-/// The arguments as expressions, and whether the only one is `*`.
-fn plain_arguments(list: &ast::FunctionArgumentList) -> Result<(Vec<&ast::Expr>, bool)> {
-    use ast::{FunctionArg as A, FunctionArgExpr as X};
-    let mut args = Vec::new();
-    for arg in &list.args {
-        match arg {
-            A::Unnamed(X::Expr(expr)) => args.push(expr),
-            A::Unnamed(X::Wildcard) if list.args.len() == 1 => return Ok((args, true)),
-            A::Named { .. } | A::ExprNamed { .. } => return Err(Error::unsupported("named arguments")),
-            _ => bail!(SYNTAX_ERROR, "syntax error at or near \"*\""),
+/// The type by which an argument chooses the function: of what VARIADIC spreads, the elements'.
+fn argument_type(arg: &Expr) -> &'static Type {
+    match arg.kind {
+        ExprKind::Spread(_) => arg.ty.element().unwrap_or(arg.ty),
+        _ => arg.ty,
+    }
+}
+
+/// An argument as written, or a default.
+enum Argument<'a> {
+    Given(&'a ast::Expr),
+    Default(Box<ast::Expr>),
+}
+
+impl Argument<'_> {
+    fn as_ref(&self) -> &ast::Expr {
+        match self {
+            Argument::Given(expr) => expr,
+            Argument::Default(expr) => expr,
         }
     }
-    Ok((args, false))
+}
+
+impl Binder<'_> {
+    /// The arguments as expressions, named ones in their places, and whether the only one is `*`.
+    fn plain_arguments<'l>(
+        &mut self,
+        name: &str,
+        list: &'l ast::FunctionArgumentList,
+    ) -> Result<(Vec<Argument<'l>>, bool)> {
+        use ast::{FunctionArg as A, FunctionArgExpr as X};
+        let mut args = Vec::new();
+        let mut named: Vec<(String, &ast::Expr)> = Vec::new();
+        for arg in &list.args {
+            match arg {
+                A::Unnamed(X::Expr(expr)) if named.is_empty() => args.push(Argument::Given(expr)),
+                A::Unnamed(X::Expr(_)) => {
+                    bail!(SYNTAX_ERROR, "positional argument cannot follow named argument")
+                }
+                A::Unnamed(X::Wildcard) if list.args.len() == 1 => return Ok((args, true)),
+                A::Named { name, arg: X::Expr(expr), .. } => {
+                    let name = self.identifier(name)?;
+                    if named.iter().any(|(other, _)| *other == name) {
+                        bail!(SYNTAX_ERROR, "argument name \"{name}\" used more than once");
+                    }
+                    named.push((name, expr));
+                }
+                A::ExprNamed { name: ast::Expr::Identifier(ident), arg: X::Expr(expr), .. } => {
+                    named.push((self.identifier(ident)?, expr));
+                }
+                _ => bail!(SYNTAX_ERROR, "syntax error at or near \"*\""),
+            }
+        }
+        let wanted = |function: &&&'static Function| {
+            let parameters = function.parameters;
+            if parameters.is_empty() || args.len() + named.len() > parameters.len() {
+                return false;
+            }
+            let rest = &parameters[args.len()..];
+            named.iter().all(|(name, _)| rest.iter().any(|(other, _)| other == name))
+                && rest
+                    .iter()
+                    .all(|(name, default)| default.is_some() || named.iter().any(|(other, _)| other == name))
+        };
+        let overloads = crate::functions::named(name);
+        let is_complete = named.is_empty() && overloads.iter().any(|function| function.accepts(args.len()));
+        if is_complete {
+            return Ok((args, false));
+        }
+        let Some(function) = overloads.iter().find(wanted) else {
+            if named.is_empty() {
+                return Ok((args, false));
+            }
+            return Err(Error::new(
+                state::UNDEFINED_FUNCTION,
+                format!("function {name}({}) does not exist", named.iter().map(|(name, _)| format!("{name} => unknown")).collect::<Vec<_>>().join(", ")),
+            )
+            .with_hint("No function matches the given name and argument types. You might need to add explicit type casts."));
+        };
+        for (name, default) in &function.parameters[args.len()..] {
+            match (named.iter().find(|(other, _)| other == name), default) {
+                (Some((_, expr)), _) => args.push(Argument::Given(expr)),
+                (None, Some(text)) => {
+                    args.push(Argument::Default(Box::new(crate::sql::parse_expression(text)?)));
+                }
+                (None, None) => return Err(Error::internal("an argument has neither value nor default")),
+            }
+        }
+        Ok((args, false))
+    }
+
+    /// ROW(…)
+    pub(super) fn row_of(&mut self, args: &[&ast::Expr], place: Place<'_>) -> Result<Expr> {
+        let mut fields = Vec::new();
+        for arg in args {
+            let field = self.expr(arg, place)?;
+            fields.push(self.settle(field)?);
+        }
+        let names = (1..=fields.len()).map(|place| format!("f{place}")).collect();
+        Ok(Expr::new(ExprKind::Row { names, fields }, &record::RECORD))
+    }
+
+    /// VARIADIC before an argument.
+    fn spread(&mut self, args: &[&ast::Expr], place: Place<'_>) -> Result<Expr> {
+        let [arg] = args else { bail!(SYNTAX_ERROR, "syntax error at or near \"VARIADIC\"") };
+        let arg = self.expr(arg, place)?;
+        let arg = if arg.is_unknown() {
+            self.coerce(arg, &crate::types::array::TEXT_ARRAY, NO_TYPMOD, Purpose::Implicit)?
+        } else {
+            arg
+        };
+        if arg.ty.element().is_none() {
+            bail!(DATATYPE_MISMATCH, "VARIADIC argument must be an array");
+        }
+        let ty = arg.ty;
+        Ok(Expr::new(ExprKind::Spread(Box::new(arg)), ty))
+    }
+
+    /// SIMILAR TO, as a regular expression.
+    fn similar(&mut self, args: &[&ast::Expr], place: Place<'_>) -> Result<Expr> {
+        let [value, pattern, escape @ ..] = args else {
+            bail!(SYNTAX_ERROR, "syntax error at or near \"SIMILAR\"")
+        };
+        let value = self.expr(value, place)?;
+        let mut converted = vec![self.expr(pattern, place)?];
+        for escape in escape {
+            converted.push(self.expr(escape, place)?);
+        }
+        let pattern = self.call_bound("similar_to_escape", converted)?;
+        self.infix("~", value, pattern)
+    }
 }
 
 /// DESC and NULLS FIRST of a key; PostgreSQL puts NULLs last on ASC and first on DESC.

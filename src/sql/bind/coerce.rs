@@ -3,11 +3,12 @@
 use crate::bail;
 use crate::error::{Error, Result, state};
 use crate::functions::cast::{self, Cast, Context, Method};
-use crate::functions::is_polymorphic;
-use crate::sql::tree::{Expr, ExprKind};
-use crate::types::{Category, Datum, NO_TYPMOD, Type, boolean, oid, record, text};
+use crate::functions::{self, is_polymorphic};
+use crate::sql::tree::{DomainCondition, Expr, ExprKind};
+use crate::types::user::Domain;
+use crate::types::{Category, Datum, NO_TYPMOD, Shape, Type, boolean, record, text};
 
-use super::Binder;
+use super::{Binder, Clause, Place, Scope};
 
 /// Why a value is converted.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -35,11 +36,15 @@ enum Path {
     Nothing,
     FromUnknown,
     Cast(&'static Cast),
+    /// Element by element.
+    Elements,
     /// Through text.
     InOut,
 }
 
-fn find_path(source: &Type, target: &Type, purpose: Purpose) -> Option<Path> {
+/// The way between types; a domain counts as what is under it.
+fn find_path(source: &'static Type, target: &'static Type, purpose: Purpose) -> Option<Path> {
+    let (source, target) = (source.base(), target.base());
     if source == target || is_polymorphic(target) {
         return Some(Path::Nothing);
     }
@@ -49,7 +54,11 @@ fn find_path(source: &Type, target: &Type, purpose: Purpose) -> Option<Path> {
     if let Some(cast) = cast::find(source, target) {
         return purpose.admits(cast.context).then_some(Path::Cast(cast));
     }
-    if source.is_pseudo() || target.is_pseudo() {
+    if let (Some(from), Some(to)) = (source.element(), target.element()) {
+        return find_path(from, to, purpose).map(|_| Path::Elements);
+    }
+    let is_pseudo = |ty: &Type| ty.is_pseudo() && ty.oid != record::RECORD.oid;
+    if is_pseudo(source) || is_pseudo(target) {
         return None;
     }
     // Everything can be assigned to a string, and cast from one.
@@ -59,7 +68,7 @@ fn find_path(source: &Type, target: &Type, purpose: Purpose) -> Option<Path> {
 }
 
 /// Whether a conversion exists.
-pub(super) fn can_coerce(source: &Type, target: &Type, purpose: Purpose) -> bool {
+pub(super) fn can_coerce(source: &'static Type, target: &'static Type, purpose: Purpose) -> bool {
     find_path(source, target, purpose).is_some()
 }
 
@@ -76,14 +85,76 @@ impl Binder<'_> {
             Some(typed) => typed,
             None => expr,
         };
+        if expr.ty == target && matches!(target.shape, Shape::Domain(_)) {
+            return Ok(Some(expr));
+        }
         let Some(path) = find_path(expr.ty, target, purpose) else { return Ok(None) };
+        let base = target.base();
+        let expr = match expr.ty.shape {
+            Shape::Domain(_) => {
+                let under = expr.ty.base();
+                relabel(expr, under)
+            }
+            _ => expr,
+        };
         let converted = match path {
             Path::Nothing => expr,
-            Path::FromUnknown => self.input(expr, target)?,
+            Path::FromUnknown => self.input(expr, base)?,
             Path::Cast(cast) => apply_cast(expr, cast)?,
-            Path::InOut => through_text(expr, target),
+            Path::Elements => {
+                let function = functions::internal("array_cast");
+                Expr::call(function, vec![expr], base)
+            }
+            Path::InOut => through_text(expr, base),
         };
-        apply_typmod(converted, target, typmod, purpose).map(Some)
+        match target.shape {
+            Shape::Domain(domain) => self.to_domain(converted, target, domain, purpose).map(Some),
+            _ => apply_typmod(converted, target, typmod, purpose).map(Some),
+        }
+    }
+
+    /// Makes a value one of a domain, which asks its conditions.
+    fn to_domain(
+        &mut self,
+        value: Expr,
+        target: &'static Type,
+        domain: &'static Domain,
+        purpose: Purpose,
+    ) -> Result<Expr> {
+        let base = domain.base.base();
+        let value = apply_typmod(value, base, domain_typmod(domain), purpose)?;
+        let mut conditions = Vec::new();
+        self.domain_conditions(target, &mut conditions)?;
+        if conditions.is_empty() {
+            return Ok(relabel(value, target));
+        }
+        Ok(Expr::new(ExprKind::Domain { arg: Box::new(value), conditions }, target))
+    }
+
+    /// The conditions of a domain, those of the domain under it first.
+    fn domain_conditions(&mut self, ty: &'static Type, conditions: &mut Vec<DomainCondition>) -> Result<()> {
+        let Shape::Domain(domain) = ty.shape else { return Ok(()) };
+        self.domain_conditions(domain.base, conditions)?;
+        let base = ty.base();
+        if domain.not_null {
+            let value = Box::new(Expr::new(ExprKind::DomainValue, base));
+            let condition = Expr::new(ExprKind::IsNull { arg: value, negated: true }, &boolean::BOOL);
+            conditions.push(DomainCondition { domain: ty, name: None, condition });
+        }
+        for condition in &domain.conditions {
+            let parsed = crate::sql::parse_expression(&condition.expression)?;
+            let outer = self.domain_value.replace(base);
+            let scope = Scope::default();
+            let bound = self.expr(&parsed, Place { scope: &scope, clause: Clause::DomainCheck });
+            self.domain_value = outer;
+            let bound = self.coerce_boolean(bound?, "CHECK")?;
+            conditions.push(DomainCondition {
+                domain: ty,
+                name: Some(condition.name.clone()),
+                condition: bound,
+            });
+        }
+        Ok(())
     }
 
     /// A parameter without a type takes the one that its first use asks for.
@@ -101,29 +172,11 @@ impl Binder<'_> {
         match expr.kind {
             ExprKind::Constant(Datum::Null) => Ok(Expr::constant(Datum::Null, target)),
             ExprKind::Constant(Datum::Text(content)) => {
-                let value = if target.oid == oid::REGCLASS.oid {
-                    self.regclass(&content)?
-                } else {
-                    (target.input)(&content, self.context.format)?
-                };
+                let value = target.parse(&content, self.context.format)?;
                 Ok(Expr::constant(value, target))
             }
             kind => Ok(Expr::new(ExprKind::Input(Box::new(Expr::new(kind, &text::TEXT))), target)),
         }
-    }
-
-    /// A relation's name as its oid.
-    fn regclass(&self, content: &str) -> Result<Datum> {
-        if content.bytes().all(|byte| byte.is_ascii_digit()) && !content.is_empty() {
-            return (oid::OID.input)(content, self.context.format);
-        }
-        let mut parts = split_qualified(content);
-        let (name, schema) = match (parts.pop(), parts.pop()) {
-            (Some(name), schema) if parts.is_empty() => (name, schema),
-            _ => bail!(INVALID_NAME, "invalid name syntax"),
-        };
-        let relation = self.context.catalog.expect(schema.as_deref(), &name, self.context.path)?;
-        Ok(Datum::Integer(relation.oid.into()))
     }
 
     /// Converts an expression, or fails with 42846 or 42804.
@@ -199,7 +252,14 @@ pub(super) fn common_type(
     construct: &str,
 ) -> Result<&'static Type> {
     let mut chosen: Option<&'static Type> = None;
-    for ty in types.filter(|ty| ty.oid != text::UNKNOWN.oid) {
+    let types: Vec<&'static Type> = types.filter(|ty| ty.oid != text::UNKNOWN.oid).collect();
+    // Only where all are of one domain is it the common type.
+    if let [first, rest @ ..] = types.as_slice()
+        && rest.iter().all(|ty| ty == first)
+    {
+        return Ok(first);
+    }
+    for ty in types.into_iter().map(|ty| ty.base()) {
         let Some(current) = chosen else {
             chosen = Some(ty);
             continue;
@@ -298,16 +358,18 @@ pub(super) fn through_text(expr: Expr, target: &'static Type) -> Expr {
 }
 
 fn apply_typmod(expr: Expr, target: &'static Type, typmod: i32, purpose: Purpose) -> Result<Expr> {
-    let Some(modifier) = target.typmod.filter(|_| typmod != NO_TYPMOD) else {
+    if typmod == NO_TYPMOD || target.modifier().is_none() {
         return Ok(expr);
-    };
+    }
     if expr.ty == target && expr.typmod == typmod && !matches!(expr.kind, ExprKind::Constant(_)) {
         return Ok(expr);
     }
     let explicit = purpose == Purpose::Explicit;
     let kind = match expr.kind {
         ExprKind::Constant(Datum::Null) => ExprKind::Constant(Datum::Null),
-        ExprKind::Constant(value) => ExprKind::Constant((modifier.apply)(value.as_ref(), typmod, explicit)?),
+        ExprKind::Constant(value) => {
+            ExprKind::Constant(target.apply_typmod(value.as_ref(), typmod, explicit)?)
+        }
         kind => {
             let arg = Box::new(Expr { kind, ty: expr.ty, typmod: expr.typmod });
             ExprKind::Typmod { arg, explicit }
@@ -316,28 +378,10 @@ fn apply_typmod(expr: Expr, target: &'static Type, typmod: i32, purpose: Purpose
     Ok(Expr { kind, ty: target, typmod })
 }
 
-/// The parts of a qualified name in a string, folded unless quoted.
-fn split_qualified(content: &str) -> Vec<String> {
-    let mut parts = Vec::new();
-    let mut rest = content.trim();
-    while !rest.is_empty() {
-        let (part, tail) = match rest.strip_prefix('"') {
-            Some(quoted) => {
-                let end = quoted.find('"').unwrap_or(quoted.len());
-                (quoted[..end].to_owned(), quoted.get(end + 1..).unwrap_or(""))
-            }
-            None => {
-                let end = rest.find('.').unwrap_or(rest.len());
-                (rest[..end].to_lowercase(), &rest[end..])
-            }
-        };
-        parts.push(part);
-        rest = tail.strip_prefix('.').unwrap_or("");
+/// The modifier of a domain: its own or that of the domain under it.
+fn domain_typmod(domain: &Domain) -> i32 {
+    match domain.base.shape {
+        Shape::Domain(inner) if domain.typmod == NO_TYPMOD => domain_typmod(inner),
+        _ => domain.typmod,
     }
-    parts
-}
-
-/// Whether a type is void or record, which no expression can be computed with.
-pub(super) fn is_row_like(ty: &Type) -> bool {
-    ty.oid == record::RECORD.oid
 }

@@ -2,14 +2,14 @@
 
 use sqlparser::ast::{self, BinaryOperator, Spanned, UnaryOperator};
 
-use super::coerce::through_text;
-use super::scope::missing_table;
+use super::scope::{ScopeTable, Use, missing_table};
 use super::{Binder, EXPRESSION_DEPTH_MAX, Purpose, Scope, not_postgresql, resolve, resolve_type};
 use crate::bail;
 use crate::error::{Error, Result, state};
 use crate::functions;
 use crate::sql::lexical;
-use crate::sql::tree::{Expr, ExprKind, Query};
+use crate::sql::tree::{Aggregate, Body, Expr, ExprKind, From, FunctionRef, Output, Query, Select, SetCall};
+use crate::types::array::Array;
 use crate::types::{Category, Datum, NO_TYPMOD, Type, boolean, interval, text};
 
 /// Where an expression stands, which decides what it may contain.
@@ -31,6 +31,7 @@ pub(in crate::sql) enum Clause {
     UpdateSet,
     Default,
     Check,
+    DomainCheck,
     Index,
     Execute,
 }
@@ -54,7 +55,7 @@ impl Clause {
             Clause::Returning => "RETURNING",
             Clause::UpdateSet => "UPDATE",
             Clause::Default => "DEFAULT expressions",
-            Clause::Check => "check constraints",
+            Clause::Check | Clause::DomainCheck => "check constraints",
             Clause::Index => "index expressions",
             Clause::Execute => "EXECUTE parameters",
         }
@@ -94,7 +95,7 @@ impl Clause {
 
     fn check_subquery(self) -> Result<()> {
         match self {
-            Clause::Default | Clause::Check | Clause::Index | Clause::Execute => {
+            Clause::Default | Clause::Check | Clause::DomainCheck | Clause::Index | Clause::Execute => {
                 bail!(FEATURE_NOT_SUPPORTED, "cannot use subquery in {}", self.name().trim_end_matches('s'))
             }
             _ => Ok(()),
@@ -209,9 +210,21 @@ impl Binder<'_> {
             E::Floor { expr, field: ast::CeilFloorKind::DateTimeField(ast::DateTimeField::NoDateTime) } => {
                 self.call_named("floor", &[expr], place)
             }
-            E::Tuple(_) => Err(Error::unsupported("a row as a value")),
-            E::Array(_) | E::CompoundFieldAccess { .. } => Err(Error::unsupported("arrays")),
-            E::SimilarTo { .. } => Err(Error::unsupported("SIMILAR TO")),
+            E::Tuple(fields) => {
+                let fields: Vec<&ast::Expr> = fields.iter().collect();
+                self.row_of(&fields, place)
+            }
+            E::Array(array) => self.array(&array.elem, None, place),
+            E::CompoundFieldAccess { root, access_chain } => self.access(root, access_chain, place),
+            E::SimilarTo { negated, expr, pattern, escape_char } => {
+                let value = self.expr(expr, place)?;
+                let mut args = vec![self.expr(pattern, place)?];
+                if let Some(escape) = escape_char {
+                    args.push(self.expr(escape, place)?);
+                }
+                let pattern = self.call_bound("similar_to_escape", args)?;
+                self.infix(if *negated { "!~" } else { "~" }, value, pattern)
+            }
             E::GroupingSets(_) | E::Cube(_) | E::Rollup(_) => {
                 Err(Error::unsupported("GROUPING SETS, CUBE and ROLLUP"))
             }
@@ -225,6 +238,9 @@ impl Binder<'_> {
 
     fn column(&mut self, ident: &ast::Ident, place: Place<'_>) -> Result<Expr> {
         let name = self.identifier(ident)?;
+        if let (Clause::DomainCheck, "value", Some(ty)) = (place.clause, name.as_str(), self.domain_value) {
+            return Ok(Expr::new(ExprKind::DomainValue, ty));
+        }
         let found = place.scope.column(&name).map_err(|error| self.at(error, ident.span))?;
         if let Some(column) = found {
             return Ok(column);
@@ -232,9 +248,11 @@ impl Binder<'_> {
         if name == "current_schema" && ident.quote_style.is_none() {
             return self.call_bound("current_schema", Vec::new());
         }
-        let error = if place.scope.table(None, &name)?.is_some() {
-            Error::unsupported("a whole row as a value")
-        } else if matches!(name.as_str(), "ctid" | "xmin" | "xmax" | "cmin" | "cmax" | "tableoid") {
+        if let Some(table) = place.scope.table(None, &name)? {
+            table.check_star()?;
+            return Ok(whole_row(table));
+        }
+        let error = if matches!(name.as_str(), "ctid" | "xmin" | "xmax" | "cmin" | "cmax" | "tableoid") {
             Error::unsupported(format!("system column {name}"))
         } else {
             Error::new(state::UNDEFINED_COLUMN, format!("column \"{name}\" does not exist"))
@@ -242,9 +260,322 @@ impl Binder<'_> {
         Err(self.at(error, ident.span))
     }
 
+    /// What a bare name means, if it is a column.
+    fn column_of(&self, name: &str, place: Place<'_>) -> Result<Option<Expr>> {
+        place.scope.column(name)
+    }
+
+    /// ARRAY[…]; `wanted` is the element type that a cast around it asks for.
+    pub(super) fn array(
+        &mut self,
+        elements: &[ast::Expr],
+        wanted: Option<&'static Type>,
+        place: Place<'_>,
+    ) -> Result<Expr> {
+        let mut bound = Vec::new();
+        for element in elements {
+            bound.push(match (without_parentheses(element), wanted) {
+                (ast::Expr::Array(inner), wanted) => self.array(&inner.elem, wanted, place)?,
+                (element, _) => self.expr(element, place)?,
+            });
+        }
+        if bound.is_empty() && wanted.is_none() {
+            return Err(Error::new(state::INDETERMINATE_DATATYPE, "cannot determine type of empty array")
+                .with_hint("Explicitly cast to the desired type, for example ARRAY[]::integer[]."));
+        }
+        let is_nested = bound.iter().any(|element| element.ty.element().is_some());
+        let (bound, ty) = match wanted {
+            Some(element) => {
+                let ty = if is_nested { element.array().unwrap_or(element) } else { element };
+                let converted = bound
+                    .into_iter()
+                    .map(|value| self.coerce(value, ty, NO_TYPMOD, Purpose::Explicit))
+                    .collect::<Result<Vec<_>>>()?;
+                (converted, ty)
+            }
+            None => {
+                let (unified, ty, _) = self.unify(bound, "ARRAY")?;
+                (unified, ty)
+            }
+        };
+        let array = match ty.element() {
+            Some(_) => Some(ty.base()),
+            None => ty.array(),
+        };
+        let Some(array) = array else {
+            bail!(UNDEFINED_OBJECT, "could not find array type for data type {}", ty.sql_name)
+        };
+        let constants: Option<Vec<Datum>> = bound
+            .iter()
+            .map(|element| match &element.kind {
+                ExprKind::Constant(value) if ty.element().is_none() => Some(value.clone()),
+                _ => None,
+            })
+            .collect();
+        if let Some(constants) = constants {
+            let element = array.element().unwrap_or(ty);
+            return Ok(Expr::constant(Array::vector(constants).to_datum(element), array));
+        }
+        Ok(self.array_of(bound, array))
+    }
+
+    /// An array of elements or of arrays; SQLite's functions take so many arguments and no more.
+    fn array_of(&mut self, mut elements: Vec<Expr>, array: &'static Type) -> Expr {
+        let is_nested = elements.first().is_some_and(|element| element.ty.element().is_some());
+        if elements.len() <= ARRAY_ARGUMENTS_MAX || is_nested {
+            return self.call_internal_as("array", elements, array);
+        }
+        let rest = elements.split_off(ARRAY_ARGUMENTS_MAX);
+        let first = self.call_internal_as("array", elements, array);
+        let rest = self.array_of(rest, array);
+        let function = functions::named("array_cat")[0];
+        Expr::call(function, vec![first, rest], array)
+    }
+
+    /// ARRAY(query)
+    pub(super) fn array_query(&mut self, query: &ast::Query, place: Place<'_>) -> Result<Expr> {
+        let query = self.subquery(query, place)?;
+        let [column] = query.columns.as_slice() else {
+            bail!(SYNTAX_ERROR, "subquery must return only one column")
+        };
+        let (ty, typmod) = (column.ty, column.typmod);
+        let array = match ty.element() {
+            Some(_) => Some(ty.base()),
+            None => ty.array(),
+        };
+        let Some(array) = array else {
+            bail!(UNDEFINED_OBJECT, "could not find array type for data type {}", ty.sql_name)
+        };
+        let used = Use { alias: self.unique_alias("q"), source: self.new_source(None) };
+        let argument = used.column("column1", "column1", &query.columns[0]).expr;
+        let function = resolve::function("array_agg", &[ty])?;
+        let aggregate = Aggregate {
+            function: FunctionRef(function),
+            args: vec![argument],
+            distinct: false,
+            order_by: Vec::new(),
+            filter: None,
+        };
+        let collected = Expr::new(ExprKind::Aggregate(Box::new(aggregate)), array);
+        let select = Select {
+            targets: vec![collected],
+            from: vec![From::Query { alias: used.alias, query: Box::new(query) }],
+            is_grouped: true,
+            ..super::select::empty_select()
+        };
+        let output = Output { name: "array".into(), ty: array, typmod, origin: None, nullable: true };
+        let query = super::select::plain_query(Body::Select(Box::new(select)), vec![output]);
+        let scalar = Expr::new(ExprKind::Scalar(Box::new(query)), array);
+        // No rows are the empty array.
+        let empty = Expr::constant(Array::empty().to_datum(array.element().unwrap_or(ty)), array);
+        Ok(Expr::new(ExprKind::Coalesce(vec![scalar, empty]), array).with_typmod(typmod))
+    }
+
+    /// `a[1]`, `a[1:2]`, `(row).field`, `jsonb['key']`
+    fn access(&mut self, root: &ast::Expr, chain: &[ast::AccessExpr], place: Place<'_>) -> Result<Expr> {
+        // A qualified column with subscripts comes as a chain of names.
+        let mut names = vec![root];
+        let mut rest = chain;
+        while let [ast::AccessExpr::Dot(name @ ast::Expr::Identifier(_)), tail @ ..] = rest {
+            names.push(name);
+            rest = tail;
+        }
+        let idents: Option<Vec<ast::Ident>> = names
+            .iter()
+            .map(|name| match name {
+                ast::Expr::Identifier(ident) => Some(ident.clone()),
+                _ => None,
+            })
+            .collect();
+        let (mut value, mut rest) = match idents {
+            Some(idents) if idents.len() > 1 => (self.qualified_column(&idents, place)?, rest),
+            _ => (self.expr(root, place)?, chain),
+        };
+        while let Some(first) = rest.first() {
+            match first {
+                ast::AccessExpr::Dot(ast::Expr::Identifier(name)) => {
+                    let field = self.identifier(name)?;
+                    value = row_field(value, &field)?;
+                    rest = &rest[1..];
+                }
+                ast::AccessExpr::Dot(_) => return Err(Error::unsupported("this access to a field")),
+                ast::AccessExpr::Subscript(_) => {
+                    let count = rest
+                        .iter()
+                        .take_while(|access| matches!(access, ast::AccessExpr::Subscript(_)))
+                        .count();
+                    value = self.subscripted(value, &rest[..count], place)?;
+                    rest = &rest[count..];
+                }
+            }
+        }
+        Ok(value)
+    }
+
+    fn subscripted(&mut self, value: Expr, subscripts: &[ast::AccessExpr], place: Place<'_>) -> Result<Expr> {
+        let ty = value.ty.base();
+        if ty.oid == crate::types::json::JSONB.oid {
+            let mut result = value;
+            for subscript in subscripts {
+                let ast::AccessExpr::Subscript(ast::Subscript::Index { index }) = subscript else {
+                    bail!(DATATYPE_MISMATCH, "jsonb subscript does not support slices")
+                };
+                let index = self.expr(index, place)?;
+                let wanted: &'static Type = if index.ty.category == Category::Numeric {
+                    &crate::types::integer::INT4
+                } else {
+                    &text::TEXT
+                };
+                let index = self.coerce(index, wanted, NO_TYPMOD, Purpose::Assignment)?;
+                result = self.infix("->", result, index)?;
+            }
+            return Ok(result);
+        }
+        let Some(element) = ty.element() else {
+            bail!(
+                DATATYPE_MISMATCH,
+                "cannot subscript type {} because it does not support subscripting",
+                ty.sql_name
+            )
+        };
+        let value = self.coerce(value, ty, NO_TYPMOD, Purpose::Implicit)?;
+        let is_slice = subscripts
+            .iter()
+            .any(|access| matches!(access, ast::AccessExpr::Subscript(ast::Subscript::Slice { .. })));
+        let typmod = value.typmod;
+        let mut args = vec![value];
+        args.extend(self.subscript_arguments(subscripts, is_slice, place)?);
+        if args.len() > crate::types::array::DIMENSIONS_MAX * 2 + 1 {
+            crate::types::array::check_dimensions(subscripts.len())?;
+        }
+        Ok(if is_slice {
+            self.call_internal_as("array_part", args, ty).with_typmod(typmod)
+        } else {
+            self.call_internal_as("array_element", args, element).with_typmod(typmod)
+        })
+    }
+
+    /// The subscripts as arguments: two for each where any is a slice, `-` for a bound that is not written.
+    pub(super) fn subscript_arguments(
+        &mut self,
+        subscripts: &[ast::AccessExpr],
+        is_slice: bool,
+        place: Place<'_>,
+    ) -> Result<Vec<Expr>> {
+        let mut args = Vec::new();
+        let open = || Expr::constant(Datum::text("-"), &text::TEXT);
+        for subscript in subscripts {
+            let ast::AccessExpr::Subscript(subscript) = subscript else { continue };
+            match subscript {
+                ast::Subscript::Index { index } => {
+                    let index = self.subscript(index, place)?;
+                    if is_slice {
+                        args.push(super::constant::number("1")?);
+                    }
+                    args.push(index);
+                }
+                ast::Subscript::Slice { lower_bound, upper_bound, stride: None } => {
+                    for bound in [lower_bound, upper_bound] {
+                        args.push(match bound {
+                            Some(bound) => self.subscript(bound, place)?,
+                            None => open(),
+                        });
+                    }
+                }
+                ast::Subscript::Slice { .. } => return Err(not_postgresql("this slice")),
+            }
+        }
+        Ok(args)
+    }
+
+    fn subscript(&mut self, index: &ast::Expr, place: Place<'_>) -> Result<Expr> {
+        let index = self.expr(index, place)?;
+        match self.try_coerce(index, &crate::types::integer::INT4, NO_TYPMOD, Purpose::Assignment)? {
+            Some(index) => Ok(index),
+            None => bail!(DATATYPE_MISMATCH, "array subscript must have type integer"),
+        }
+    }
+
+    /// A comparison with the elements of an array: `x = ANY(array)`.
+    fn quantified_array(
+        &mut self,
+        left: &ast::Expr,
+        name: &str,
+        right: &ast::Expr,
+        all: bool,
+        place: Place<'_>,
+    ) -> Result<Expr> {
+        let left = self.expr(left, place)?;
+        let mut right = self.expr(right, place)?;
+        if right.is_unknown() {
+            let element = left.ty.base();
+            let element = if left.is_unknown() { &text::TEXT } else { element };
+            let Some(array) = element.array() else {
+                bail!(UNDEFINED_OBJECT, "could not find array type for data type {}", element.sql_name)
+            };
+            right = self.coerce(right, array, NO_TYPMOD, Purpose::Implicit)?;
+        }
+        let Some(element) = right.ty.element() else {
+            bail!(WRONG_OBJECT_TYPE, "op ANY/ALL (array) requires array on right side")
+        };
+        let function = &resolve::operator(name, Some(left.ty), element)?.function;
+        if function.result.oid != boolean::BOOL.oid {
+            bail!(WRONG_OBJECT_TYPE, "op ANY/ALL (array) requires operator to yield boolean");
+        }
+        let types = [left.ty, element];
+        let Some(polymorphic) = resolve::polymorphic(function, &types) else {
+            return Err(Error::internal("an operator does not take its own arguments"));
+        };
+        let wanted = |place: usize| polymorphic.actual(function.args[place]).unwrap_or(types[place]);
+        let (left_type, right_type) = (wanted(0), wanted(1));
+        let left = self.coerce(left, left_type, NO_TYPMOD, Purpose::Implicit)?;
+        if let Some(array) = right_type.array().filter(|_| right_type != element) {
+            right = self.coerce(right, array, NO_TYPMOD, Purpose::Implicit)?;
+        }
+        let query = Box::new(self.elements_query(right, right_type));
+        let kind = match (name, all) {
+            ("=", false) => ExprKind::InQuery { left: vec![left], query, negated: false },
+            ("<>", true) => ExprKind::InQuery { left: vec![left], query, negated: true },
+            _ => ExprKind::Quantified { left: Box::new(left), function, all, query },
+        };
+        Ok(Expr::new(kind, &boolean::BOOL))
+    }
+
+    /// `SELECT element FROM array_elements(array)`
+    fn elements_query(&mut self, array: Expr, element: &'static Type) -> Query {
+        let used = Use { alias: self.unique_alias("element"), source: self.new_source(None) };
+        let output =
+            Output { name: "element".into(), ty: element, typmod: NO_TYPMOD, origin: None, nullable: true };
+        let target = used.column("column1", "element", &output).expr;
+        let function = functions::internal("array_elements");
+        let column = functions::ResultColumn { name: "element".into(), ty: element, typmod: NO_TYPMOD };
+        let call = SetCall {
+            function,
+            args: vec![array],
+            result: element,
+            columns: vec![column],
+            is_defined_by_call: false,
+        };
+        let select = Select {
+            targets: vec![target],
+            from: vec![From::Function { alias: used.alias, call }],
+            ..super::select::empty_select()
+        };
+        super::select::plain_query(Body::Select(Box::new(select)), vec![output])
+    }
+
     fn qualified_column(&mut self, parts: &[ast::Ident], place: Place<'_>) -> Result<Expr> {
         let names = parts.iter().map(|part| self.identifier(part)).collect::<Result<Vec<String>>>()?;
         let found = match names.as_slice() {
+            [column, field]
+                if place.scope.table(None, column)?.is_none()
+                    && self
+                        .column_of(column, place)?
+                        .is_some_and(|expr| matches!(expr.kind, ExprKind::Row { .. })) =>
+            {
+                let row = self.column(&parts[0], place)?;
+                row_field(row, field)
+            }
             [table, column] => place.scope.qualified(None, table, column),
             [schema, table, column] => match place.scope.table(Some(schema), table)? {
                 Some(_) => place.scope.qualified(Some(schema), table, column),
@@ -332,28 +663,37 @@ impl Binder<'_> {
 
     /// Applies an infix operator to bound sides.
     pub(in crate::sql) fn infix(&mut self, name: &str, left: Expr, right: Expr) -> Result<Expr> {
-        let found = match resolve::operator(name, Some(left.ty), right.ty) {
-            Ok(found) => found,
-            Err(error) if name == "||" && error.sqlstate() == state::UNDEFINED_FUNCTION => {
-                return self.concatenation(left, right, error);
-            }
-            Err(error) => return Err(error),
-        };
-        let function = &found.function;
+        let function = &resolve::operator(name, Some(left.ty), right.ty)?.function;
         self.note_volatility(function);
-        let left = self.coerce(left, function.args[0], NO_TYPMOD, Purpose::Implicit)?;
-        let right = self.coerce(right, function.args[1], NO_TYPMOD, Purpose::Implicit)?;
-        Ok(Expr::call(function, vec![left, right], function.result))
+        let (args, result) = self.coerce_operands(function, vec![left, right])?;
+        Ok(Expr::call(function, args, result))
     }
 
-    /// `||` of a string with something else: text || anynonarray, where the other side is printed.
-    fn concatenation(&mut self, left: Expr, right: Expr, error: Error) -> Result<Expr> {
-        let is_string = |ty: &Type| matches!(ty.category, Category::String | Category::Unknown);
-        if !is_string(left.ty) && !is_string(right.ty) {
-            return Err(error);
+    /// Converts operands to what an operator's function wants.
+    fn coerce_operands(
+        &mut self,
+        function: &'static functions::Function,
+        args: Vec<Expr>,
+    ) -> Result<(Vec<Expr>, &'static Type)> {
+        // Unknown literals beside a polymorphic operator are of the other side's type.
+        let types: Vec<&'static Type> = args.iter().map(|arg| arg.ty).collect();
+        if let ([a, b], [x, y]) = (types.as_slice(), function.args)
+            && x == y
+            && functions::is_polymorphic(x)
+            && x.oid != crate::types::record::ANY.oid
+        {
+            let known = if args[0].is_unknown() { *b } else { *a };
+            let mut converted = Vec::new();
+            for arg in args {
+                converted.push(if arg.is_unknown() {
+                    self.coerce(arg, known.base(), NO_TYPMOD, Purpose::Implicit)?
+                } else {
+                    arg
+                });
+            }
+            return self.coerce_arguments(function, converted);
         }
-        let printed = |side: Expr| if is_string(side.ty) { side } else { through_text(side, &text::TEXT) };
-        self.infix("||", printed(left), printed(right))
+        self.coerce_arguments(function, args)
     }
 
     pub(super) fn note_volatility(&mut self, function: &functions::Function) {
@@ -383,8 +723,8 @@ impl Binder<'_> {
         };
         let arg = self.expr(arg, place)?;
         let function = &resolve::operator(name, None, arg.ty)?.function;
-        let arg = self.coerce(arg, function.args[0], NO_TYPMOD, Purpose::Implicit)?;
-        Ok(Expr::call(function, vec![arg], function.result))
+        let (args, result) = self.coerce_operands(function, vec![arg])?;
+        Ok(Expr::call(function, args, result))
     }
 
     fn cast(
@@ -397,15 +737,19 @@ impl Binder<'_> {
         if !matches!(kind, ast::CastKind::Cast | ast::CastKind::DoubleColon) {
             return Err(not_postgresql("this cast"));
         }
-        let (ty, typmod) = resolve_type(data_type)?;
+        let (ty, typmod) = resolve_type(data_type, self.context)?;
         let position = self.position(arg.span().start);
-        let arg = self.expr(arg, place)?;
+        let arg = match (without_parentheses(arg), ty.element()) {
+            // The elements of ARRAY[…] are converted one by one.
+            (ast::Expr::Array(array), Some(element)) => self.array(&array.elem, Some(element), place)?,
+            (arg, _) => self.expr(arg, place)?,
+        };
         self.coerce(arg, ty, typmod, Purpose::Explicit).map_err(|error| error.at(position))
     }
 
     /// `DATE '2024-01-01'`
     fn typed_string(&mut self, typed: &ast::TypedString) -> Result<Expr> {
-        let (ty, typmod) = resolve_type(&typed.data_type)?;
+        let (ty, typmod) = resolve_type(&typed.data_type, self.context)?;
         let literal = self.value(&typed.value)?;
         let converted = self.coerce(literal, ty, typmod, Purpose::Explicit);
         converted.map_err(|error| self.at(error, typed.value.span))
@@ -415,8 +759,21 @@ impl Binder<'_> {
         let arg = self.expr(arg, place)?;
         // A parameter gets its type elsewhere, or from nowhere: 42P18.
         let is_open = arg.is_unknown() && matches!(arg.kind, ExprKind::Parameter(_));
-        let arg = Box::new(if is_open { arg } else { self.settle(arg)? });
-        Ok(Expr::new(ExprKind::IsNull { arg, negated }, &boolean::BOOL))
+        let arg = if is_open { arg } else { self.settle(arg)? };
+        if arg.ty.oid == crate::types::record::RECORD.oid {
+            return Ok(self.row_is_null(arg, negated));
+        }
+        Ok(Expr::new(ExprKind::IsNull { arg: Box::new(arg), negated }, &boolean::BOOL))
+    }
+
+    /// A row is NULL if all its fields are, and not NULL if none is.
+    fn row_is_null(&mut self, row: Expr, negated: bool) -> Expr {
+        if let ExprKind::Row { fields, .. } = row.kind {
+            let test = |field| Expr::new(ExprKind::IsNull { arg: Box::new(field), negated }, &boolean::BOOL);
+            return Expr::new(ExprKind::And(fields.into_iter().map(test).collect()), &boolean::BOOL);
+        }
+        let name = if negated { "row_is_not_null" } else { "row_is_null" };
+        self.call_internal_as(name, vec![row], &boolean::BOOL)
     }
 
     fn is_truth(
@@ -442,9 +799,11 @@ impl Binder<'_> {
     /// Converts both sides to the types of the operator `=` that fits them.
     fn equal_sides(&mut self, left: Expr, right: Expr) -> Result<(Expr, Expr)> {
         let found = resolve::operator("=", Some(left.ty), right.ty)?;
-        let left = self.coerce(left, found.function.args[0], NO_TYPMOD, Purpose::Implicit)?;
-        let right = self.coerce(right, found.function.args[1], NO_TYPMOD, Purpose::Implicit)?;
-        Ok((left, right))
+        let (mut args, _) = self.coerce_operands(&found.function, vec![left, right])?;
+        match (args.pop(), args.pop()) {
+            (Some(right), Some(left)) => Ok((left, right)),
+            _ => Err(Error::internal("an operator has lost its operands")),
+        }
     }
 
     fn distinct(
@@ -522,8 +881,9 @@ impl Binder<'_> {
         for (left, right) in left.iter().zip(right) {
             let (left, right) = (self.expr(left, place)?, self.expr(right, place)?);
             let found = resolve::operator(operator, Some(left.ty), right.ty)?;
-            sides.0.push(self.coerce(left, found.function.args[0], NO_TYPMOD, Purpose::Implicit)?);
-            sides.1.push(self.coerce(right, found.function.args[1], NO_TYPMOD, Purpose::Implicit)?);
+            let (mut args, _) = self.coerce_operands(&found.function, vec![left, right])?;
+            sides.1.extend(args.pop());
+            sides.0.extend(args.pop());
         }
         let kind = ExprKind::RowCompare { operator, left: sides.0, right: sides.1 };
         Ok(Expr::new(kind, &boolean::BOOL))
@@ -553,8 +913,13 @@ impl Binder<'_> {
         let mut left = Vec::new();
         for (column, part) in left_parts.into_iter().enumerate() {
             let found = resolve::operator("=", Some(part.ty), query.columns[column].ty)?;
-            left.push(self.coerce(part, found.function.args[0], NO_TYPMOD, Purpose::Implicit)?);
-            self.coerce_output(&mut query, column, found.function.args[1], NO_TYPMOD)?;
+            let types = [part.ty, query.columns[column].ty];
+            let polymorphic = resolve::polymorphic(&found.function, &types).unwrap_or_default();
+            let wanted =
+                |place: usize| polymorphic.actual(found.function.args[place]).unwrap_or(types[place]);
+            let (left_type, right_type) = (wanted(0), wanted(1));
+            left.push(self.coerce(part, left_type, NO_TYPMOD, Purpose::Implicit)?);
+            self.coerce_output(&mut query, column, right_type, NO_TYPMOD)?;
         }
         let kind = ExprKind::InQuery { left, query: Box::new(query), negated };
         Ok(Expr::new(kind, &boolean::BOOL))
@@ -569,10 +934,10 @@ impl Binder<'_> {
         all: bool,
         place: Place<'_>,
     ) -> Result<Expr> {
-        let ast::Expr::Subquery(query) = without_parentheses(right) else {
-            return Err(Error::unsupported(if all { "ALL over an array" } else { "ANY over an array" }));
-        };
         let name = operator_name(op)?;
+        let ast::Expr::Subquery(query) = without_parentheses(right) else {
+            return self.quantified_array(left, &name, right, all, place);
+        };
         let left = self.expr(left, place)?;
         let mut query = self.subquery(query, place)?;
         check_column_count(1, query.columns.len())?;
@@ -640,6 +1005,20 @@ impl Binder<'_> {
     }
 
     fn case(
+        &mut self,
+        operand: Option<&ast::Expr>,
+        conditions: &[ast::CaseWhen],
+        otherwise: Option<&ast::Expr>,
+        place: Place<'_>,
+    ) -> Result<Expr> {
+        self.conditional_depth += 1;
+        self.conditional_name = "CASE";
+        let bound = self.case_inner(operand, conditions, otherwise, place);
+        self.conditional_depth -= 1;
+        bound
+    }
+
+    fn case_inner(
         &mut self,
         operand: Option<&ast::Expr>,
         conditions: &[ast::CaseWhen],
@@ -735,6 +1114,36 @@ impl Binder<'_> {
             _ => return Err(Error::unsupported("interval with fields")),
         };
         Ok(Expr::constant((interval::INTERVAL.input)(&whole, self.context.format)?, &interval::INTERVAL))
+    }
+}
+
+/// Arguments of one call of SQLite's that an array is made by.
+const ARRAY_ARGUMENTS_MAX: usize = 100;
+
+/// All columns of something in FROM as one value.
+fn whole_row(table: &ScopeTable) -> Expr {
+    let names = table.columns.iter().map(|column| column.name.clone()).collect();
+    let fields = table.columns.iter().map(|column| column.expr.clone()).collect();
+    Expr::new(ExprKind::Row { names, fields }, &crate::types::record::RECORD)
+}
+
+/// A field of a row whose fields are known.
+fn row_field(row: Expr, name: &str) -> Result<Expr> {
+    let ExprKind::Row { names, fields } = row.kind else {
+        if row.ty.oid == crate::types::record::RECORD.oid {
+            bail!(UNDEFINED_COLUMN, "could not identify column \"{name}\" in record data type");
+        }
+        bail!(
+            WRONG_OBJECT_TYPE,
+            "column notation .{name} applied to type {}, which is not a composite type",
+            row.ty.sql_name
+        );
+    };
+    match names.iter().position(|other| other == name) {
+        Some(place) => {
+            Ok(fields.into_iter().nth(place).unwrap_or_else(|| Expr::constant(Datum::Null, &text::TEXT)))
+        }
+        None => bail!(UNDEFINED_COLUMN, "could not identify column \"{name}\" in record data type"),
     }
 }
 

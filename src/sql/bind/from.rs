@@ -5,14 +5,15 @@ use std::sync::Arc;
 use sqlparser::ast;
 
 use super::expression::{Clause, Place};
+use super::grouping::own_sources;
 use super::scope::{ScopeTable, Use, make_nullable};
-use super::{Binder, Purpose, Scope, ScopeColumn, not_postgresql, resolve, span_of};
+use super::{Binder, Purpose, Scope, ScopeColumn, not_postgresql, resolve, resolve_type, span_of};
 use crate::bail;
 use crate::catalog::Relation;
 use crate::error::{Error, Result, state};
-use crate::functions::{self, Kind};
-use crate::sql::tree::{Body, Expr, ExprKind, From, JoinKind, Output, Query, Select};
-use crate::types::{NO_TYPMOD, Type, boolean};
+use crate::functions::{self, ResultColumn};
+use crate::sql::tree::{Body, Expr, ExprKind, From, JoinKind, Output, Query, Select, SetCall};
+use crate::types::{Datum, NO_TYPMOD, Type, boolean, integer, record};
 
 /// An item of FROM and what it brings into scope.
 type Bound<'p> = (From, Scope<'p>);
@@ -76,25 +77,30 @@ impl Binder<'_> {
             } if with_hints.is_empty() && partitions.is_empty() && index_hints.is_empty() => {
                 self.table(name, alias.as_ref(), parent)
             }
-            T::Table { name, alias, args: Some(args), with_ordinality: false, .. }
-                if args.settings.is_none() =>
-            {
-                self.table_function(name, &args.args, alias.as_ref(), left, parent)
+            T::Table { name, alias, args: Some(args), with_ordinality, .. } if args.settings.is_none() => {
+                self.table_function(name, &args.args, alias.as_ref(), *with_ordinality, left, parent)
             }
-            T::Function { name, args, with_ordinality: false, alias, .. } => {
-                self.table_function(name, args, alias.as_ref(), left, parent)
+            T::Function { name, args, with_ordinality, alias, .. } => {
+                self.table_function(name, args, alias.as_ref(), *with_ordinality, left, parent)
             }
-            T::Derived { lateral: false, subquery, alias, sample: None } => {
-                self.derived(subquery, alias.as_ref(), parent)
+            T::UNNEST { alias, array_exprs, with_offset: false, with_ordinality, .. } => {
+                self.unnest(array_exprs, alias.as_ref(), *with_ordinality, left, parent)
             }
-            T::Derived { lateral: true, .. } => Err(Error::unsupported("LATERAL")),
+            T::Derived { lateral, subquery, alias, sample: None } => {
+                self.derived(subquery, alias.as_ref(), lateral.then_some(left), parent)
+            }
             T::NestedJoin { table_with_joins, alias: None } => self.joined(table_with_joins, left, parent),
-            T::NestedJoin { alias: Some(_), .. } => Err(Error::unsupported("an alias of a join")),
-            T::Table { with_ordinality: true, .. } | T::Function { with_ordinality: true, .. } => {
-                Err(Error::unsupported("WITH ORDINALITY"))
+            T::NestedJoin { table_with_joins, alias: Some(alias) } => {
+                let (from, mut scope) = self.joined(table_with_joins, left, parent)?;
+                let name = self.identifier(&alias.name)?;
+                let mut columns = scope.columns.clone();
+                self.rename(&name, &mut columns, Some(alias))?;
+                scope.tables =
+                    vec![ScopeTable { name, schema: None, columns: columns.clone(), lacking: Vec::new() }];
+                scope.columns = columns;
+                Ok((from, scope))
             }
             T::Table { sample: Some(_), .. } => Err(Error::unsupported("TABLESAMPLE")),
-            T::UNNEST { .. } => Err(Error::unsupported("function unnest")),
             T::XmlTable { .. } => Err(Error::unsupported("XMLTABLE")),
             _ => Err(not_postgresql("this item in FROM")),
         }
@@ -188,7 +194,10 @@ impl Binder<'_> {
         }
         for (column, renamed) in columns.iter_mut().zip(&alias.columns) {
             if renamed.data_type.is_some() {
-                return Err(Error::unsupported("a column definition list"));
+                bail!(
+                    SYNTAX_ERROR,
+                    "a column definition list is only allowed for functions returning \"record\""
+                );
             }
             column.name = self.identifier(&renamed.name)?;
             if let ExprKind::Column(reference) = &mut column.expr.kind {
@@ -230,6 +239,7 @@ impl Binder<'_> {
         &mut self,
         subquery: &ast::Query,
         alias: Option<&ast::TableAlias>,
+        left: Option<&Scope<'_>>,
         parent: Option<&'p Scope<'p>>,
     ) -> Result<Bound<'p>> {
         let Some(name) = self.alias_name(alias)? else {
@@ -237,8 +247,33 @@ impl Binder<'_> {
             return Err(Error::new(state::SYNTAX_ERROR, format!("{what} in FROM must have an alias"))
                 .with_hint("For example, FROM (SELECT ...) [AS] foo."));
         };
-        let query = self.query(subquery, parent)?;
-        self.query_item(name, query, alias, parent)
+        let Some(left) = left else {
+            let query = self.query(subquery, parent)?;
+            return self.query_item(name, query, alias, parent);
+        };
+        let query = self.query(subquery, Some(left))?;
+        self.lateral_item(name, query, alias, left, parent)
+    }
+
+    /// A query in FROM that may name what stands to its left. Only if it does must it be run row by row.
+    fn lateral_item<'p>(
+        &mut self,
+        name: String,
+        query: Query,
+        alias: Option<&ast::TableAlias>,
+        left: &Scope<'_>,
+        parent: Option<&'p Scope<'p>>,
+    ) -> Result<Bound<'p>> {
+        if !query.mentions(&own_sources(left)) {
+            return self.query_item(name, query, alias, parent);
+        }
+        let used = Use { alias: self.unique_alias(&name), source: self.new_source(None) };
+        let mut columns = Self::query_columns(&used, &query.columns);
+        columns.iter_mut().for_each(forget_collation);
+        self.rename(&name, &mut columns, alias)?;
+        let mut scope = Scope::inside(parent);
+        scope.add(ScopeTable { name, schema: None, columns, lacking: Vec::new() })?;
+        Ok((From::Lateral { alias: used.alias, query: Box::new(query) }, scope))
     }
 
     fn query_item<'p>(
@@ -262,53 +297,156 @@ impl Binder<'_> {
         name: &ast::ObjectName,
         args: &[ast::FunctionArg],
         alias: Option<&ast::TableAlias>,
+        with_ordinality: bool,
         left: &Scope<'_>,
         parent: Option<&'p Scope<'p>>,
     ) -> Result<Bound<'p>> {
         let parsed = self.object_name(name)?;
+        let call = ast::Function {
+            name: name.clone(),
+            uses_odbc_syntax: false,
+            parameters: ast::FunctionArguments::None,
+            args: ast::FunctionArguments::List(ast::FunctionArgumentList {
+                duplicate_treatment: None,
+                args: args.to_vec(),
+                clauses: Vec::new(),
+            }),
+            filter: None,
+            null_treatment: None,
+            over: None,
+            within_group: Vec::new(),
+        };
         let place = Place { scope: left, clause: Clause::FromFunction };
-        let mut bound = Vec::new();
-        for arg in args {
-            match arg {
-                ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(expr)) => {
-                    bound.push(self.expr(expr, place)?)
-                }
-                _ => return Err(Error::unsupported("named arguments")),
+        let item = self.from_call(&call, alias, place)?;
+        let column =
+            self.alias_name(alias)?.filter(|name| !name.is_empty()).unwrap_or_else(|| parsed.name.clone());
+        match item {
+            FromCall::Set(call) => {
+                self.set_item(vec![call], column, &parsed.name, alias, with_ordinality, parent)
             }
-        }
-        let types: Vec<&'static Type> = bound.iter().map(|arg| arg.ty).collect();
-        let found = resolve::function(&parsed.name, &types);
-        let function = found.map_err(|error| self.at(error, span_of(name)))?;
-        let (bound, result) = self.coerce_arguments(function, bound)?;
-        let column = self.alias_name(alias)?.unwrap_or_else(|| parsed.name.clone());
-        match function.kind {
-            Kind::Set => self.set_function(function, bound, column, result, alias, parent),
-            Kind::Scalar => {
-                self.note_volatility(function);
-                let call = Expr::call(function, bound, result);
-                self.query_item(column.clone(), one_row(call, column), alias, parent)
+            FromCall::Scalar(call) => {
+                let names = match &call.kind {
+                    ExprKind::Row { names, .. } => names.clone(),
+                    _ => vec![column.clone()],
+                };
+                let query = match call.kind {
+                    ExprKind::Row { fields, .. } => row_query(fields, names, with_ordinality),
+                    _ => row_query(vec![call], names, with_ordinality),
+                };
+                self.lateral_item(column, query, alias, left, parent)
             }
-            _ => bail!(GROUPING_ERROR, "aggregate functions are not allowed in functions in FROM"),
         }
     }
 
-    fn set_function<'p>(
+    /// Several calls side by side: ROWS FROM, and unnest of several arrays.
+    fn unnest<'p>(
         &mut self,
-        function: &'static functions::Function,
-        args: Vec<Expr>,
-        name: String,
-        result: &'static Type,
+        arrays: &[ast::Expr],
         alias: Option<&ast::TableAlias>,
+        with_ordinality: bool,
+        left: &Scope<'_>,
+        parent: Option<&'p Scope<'p>>,
+    ) -> Result<Bound<'p>> {
+        let place = Place { scope: left, clause: Clause::FromFunction };
+        let mut calls = Vec::new();
+        for array in arrays {
+            let arg = self.expr(array, place)?;
+            calls.push(self.bound_set_call("unnest", vec![arg], &[])?);
+        }
+        let name = self.alias_name(alias)?.unwrap_or_else(|| "unnest".to_owned());
+        self.set_item(calls, name, "unnest", alias, with_ordinality, parent)
+    }
+
+    /// The call behind a function in FROM.
+    fn from_call(
+        &mut self,
+        call: &ast::Function,
+        alias: Option<&ast::TableAlias>,
+        place: Place<'_>,
+    ) -> Result<FromCall> {
+        let defined = self.defined_columns(alias)?;
+        self.set_calls.push(Vec::new());
+        self.defined_columns = defined;
+        let bound = self.call(call, place);
+        self.defined_columns = Vec::new();
+        let mut calls = self.set_calls.pop().unwrap_or_default();
+        let bound = bound?;
+        let is_call_itself = matches!(&bound.kind, ExprKind::Column(column)
+            if calls.last().is_some_and(|last| last.used.source == column.source) && calls.len() == 1);
+        match (is_call_itself, calls.len()) {
+            (true, _) => Ok(FromCall::Set(calls.remove(0).call)),
+            (false, 0) => Ok(FromCall::Scalar(bound)),
+            _ => bail!(FEATURE_NOT_SUPPORTED, "set-returning functions must appear at top level of FROM"),
+        }
+    }
+
+    /// The columns of a column definition list: `AS t(a int, b text)`.
+    fn defined_columns(&mut self, alias: Option<&ast::TableAlias>) -> Result<Vec<ResultColumn>> {
+        let Some(alias) = alias else { return Ok(Vec::new()) };
+        let mut columns = Vec::new();
+        for column in &alias.columns {
+            let Some(data_type) = &column.data_type else { return Ok(Vec::new()) };
+            let (ty, typmod) = resolve_type(data_type, self.context)?;
+            columns.push(ResultColumn { name: self.identifier(&column.name)?, ty, typmod });
+        }
+        Ok(columns)
+    }
+
+    /// A call of a set-returning function by name with bound arguments.
+    pub(super) fn bound_set_call(
+        &mut self,
+        name: &str,
+        args: Vec<Expr>,
+        defined: &[ResultColumn],
+    ) -> Result<SetCall> {
+        let types: Vec<&'static Type> = args.iter().map(|arg| arg.ty).collect();
+        let function = resolve::function(name, &types)?;
+        self.note_volatility(function);
+        let (args, result) = self.coerce_arguments(function, args)?;
+        set_call(function, args, result, defined)
+    }
+
+    /// Set-returning functions as an item of FROM.
+    fn set_item<'p>(
+        &mut self,
+        mut calls: Vec<SetCall>,
+        name: String,
+        function_name: &str,
+        alias: Option<&ast::TableAlias>,
+        with_ordinality: bool,
         parent: Option<&'p Scope<'p>>,
     ) -> Result<Bound<'p>> {
         let used = Use { alias: self.unique_alias(&name), source: self.new_source(None) };
-        let output =
-            Output { name: name.clone(), ty: result, typmod: NO_TYPMOD, origin: None, nullable: true };
-        let mut columns = vec![used.column("value", &name, &output)];
-        self.rename(&name, &mut columns, alias)?;
+        let mut columns = Vec::new();
+        let is_single =
+            calls.len() == 1 && calls[0].columns.len() == 1 && calls[0].function.columns.is_empty();
+        for column in calls.iter().flat_map(|call| &call.columns) {
+            let shown =
+                if is_single && !calls[0].is_defined_by_call { name.clone() } else { column.name.clone() };
+            let shown =
+                if calls.len() > 1 && column.name.is_empty() { function_name.to_owned() } else { shown };
+            let place = columns.len() + 1;
+            columns.push(used.column(
+                &format!("column{place}"),
+                &shown,
+                &set_output(&shown, column.ty, column.typmod),
+            ));
+        }
+        if with_ordinality {
+            let output = set_output("ordinality", &integer::INT8, NO_TYPMOD);
+            columns.push(used.column("rowid", "ordinality", &output));
+        }
+        let defined_by_call = calls.iter().any(|call| call.is_defined_by_call);
+        if !defined_by_call {
+            self.rename(&name, &mut columns, alias)?;
+        }
         let mut scope = Scope::inside(parent);
         scope.add(ScopeTable { name, schema: None, columns, lacking: Vec::new() })?;
-        Ok((From::Function { alias: used.alias, function, args }, scope))
+        let from = match calls.len() {
+            1 => From::Function { alias: used.alias, call: calls.remove(0) },
+            _ => From::Zip { alias: used.alias, calls },
+        };
+        Ok((from, scope))
     }
 
     fn join<'p>(
@@ -426,27 +564,72 @@ fn take_column(scope: &mut Scope<'_>, name: &str, side: &str) -> Result<Expr> {
     }
 }
 
-/// SELECT expr
-fn one_row(expr: Expr, name: String) -> Query {
-    let output = Output { name, ty: expr.ty, typmod: expr.typmod, origin: None, nullable: true };
-    Query {
-        ctes: Vec::new(),
-        recursive: false,
-        body: Body::Select(Box::new(Select {
-            distinct: false,
-            distinct_on: Vec::new(),
-            targets: vec![expr],
-            from: Vec::new(),
-            filter: None,
-            group_by: Vec::new(),
-            having: None,
-            is_grouped: false,
-        })),
-        order_by: Vec::new(),
-        limit: None,
-        offset: None,
-        columns: vec![output],
+/// What a function in FROM is.
+enum FromCall {
+    Set(SetCall),
+    Scalar(Expr),
+}
+
+fn forget_collation(column: &mut ScopeColumn) {
+    if let ExprKind::Column(reference) = &mut column.expr.kind {
+        reference.carries_collation = false;
     }
+}
+
+fn set_output(name: &str, ty: &'static Type, typmod: i32) -> Output {
+    Output { name: name.to_owned(), ty, typmod, origin: None, nullable: true }
+}
+
+/// A call of a set-returning function, with the columns of its rows. 42601 where a list must define them and
+/// none does.
+pub(super) fn set_call(
+    function: &'static functions::Function,
+    args: Vec<Expr>,
+    result: &'static Type,
+    defined: &[ResultColumn],
+) -> Result<SetCall> {
+    let column =
+        |name: &str, ty: &'static Type| ResultColumn { name: name.to_owned(), ty, typmod: NO_TYPMOD };
+    let returns_record = result.oid == record::RECORD.oid && function.columns.is_empty();
+    if !defined.is_empty() && !returns_record {
+        return Err(Error::new(
+            state::SYNTAX_ERROR,
+            if function.columns.is_empty() {
+                "a column definition list is only allowed for functions returning \"record\""
+            } else {
+                "a column definition list is redundant for a function with OUT parameters"
+            },
+        ));
+    }
+    let columns = if returns_record {
+        if defined.is_empty() {
+            bail!(SYNTAX_ERROR, "a column definition list is required for functions returning \"record\"");
+        }
+        defined.to_vec()
+    } else if function.columns.is_empty() {
+        vec![column(function.name, result)]
+    } else {
+        function.columns.iter().map(|(name, ty)| column(name, ty)).collect()
+    };
+    Ok(SetCall { function, args, result, columns, is_defined_by_call: returns_record })
+}
+
+/// SELECT exprs
+fn row_query(mut exprs: Vec<Expr>, mut names: Vec<String>, with_ordinality: bool) -> Query {
+    if with_ordinality {
+        exprs.push(Expr::constant(Datum::Integer(1), &integer::INT8));
+        names.push("ordinality".to_owned());
+    }
+    let output = |(name, expr): (String, &Expr)| Output {
+        name,
+        ty: expr.ty,
+        typmod: expr.typmod,
+        origin: None,
+        nullable: true,
+    };
+    let columns = names.into_iter().zip(&exprs).map(output).collect();
+    let select = Select { targets: exprs, ..super::select::empty_select() };
+    super::select::plain_query(Body::Select(Box::new(select)), columns)
 }
 
 /// Converts a value to a column's type as an assignment does.

@@ -84,6 +84,21 @@ pub(super) struct Binder<'a> {
     pub(super) tables: Vec<Oid>,
     /// Whether FOR UPDATE or FOR SHARE was asked for.
     pub(super) locks_rows: bool,
+    /// The set-returning functions called in each query around, innermost last.
+    set_calls: Vec<Vec<PendingSet>>,
+    /// The columns that the function in FROM that is being bound must give.
+    defined_columns: Vec<crate::functions::ResultColumn>,
+    /// What VALUE is in the condition of a domain.
+    domain_value: Option<&'static Type>,
+    /// How many CASEs and COALESCEs are around, and the innermost one's name.
+    conditional_depth: usize,
+    conditional_name: &'static str,
+}
+
+/// A set-returning function called in an expression; it becomes an item of FROM.
+struct PendingSet {
+    used: scope::Use,
+    call: super::tree::SetCall,
 }
 
 /// A WITH query that can be named in FROM.
@@ -111,6 +126,11 @@ impl<'a> Binder<'a> {
             writes: false,
             tables: Vec::new(),
             locks_rows: false,
+            set_calls: Vec::new(),
+            defined_columns: Vec::new(),
+            domain_value: None,
+            conditional_depth: 0,
+            conditional_name: "CASE",
         }
     }
 

@@ -3,10 +3,10 @@
 
 use crate::error::{Error, Result, state};
 use crate::functions::{self, Function, Operator};
-use crate::types::{Category, Type, text};
+use crate::types::{Category, Type, record, text};
 
 use super::Purpose;
-use super::coerce::can_coerce;
+use super::coerce::{can_coerce, common_type};
 
 fn is_unknown(ty: &Type) -> bool {
     ty.oid == text::UNKNOWN.oid
@@ -21,18 +21,105 @@ enum Choice<T> {
 
 /// Something with argument types that can be chosen.
 trait Candidate: Copy {
-    fn arg(&self, place: usize) -> &'static Type;
+    fn function(&self) -> &'static Function;
+
+    fn arg(&self, place: usize) -> &'static Type {
+        self.function().arg(place)
+    }
 }
 
 impl Candidate for &'static Operator {
-    fn arg(&self, place: usize) -> &'static Type {
-        self.function.args[place]
+    fn function(&self) -> &'static Function {
+        &self.function
     }
 }
 
 impl Candidate for &'static Function {
-    fn arg(&self, place: usize) -> &'static Type {
-        Function::arg(self, place)
+    fn function(&self) -> &'static Function {
+        self
+    }
+}
+
+/// What the polymorphic types of a signature stand for in one call.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Polymorphic {
+    /// anyelement and its kin.
+    element: Option<&'static Type>,
+    /// anycompatible and its kin.
+    compatible: Option<&'static Type>,
+}
+
+impl Polymorphic {
+    /// The actual type of a type of the signature; itself if it is not polymorphic. `None` if nothing tells.
+    pub(super) fn actual(self, ty: &'static Type) -> Option<&'static Type> {
+        match ty.oid {
+            oid if oid == record::ANYELEMENT.oid
+                || oid == record::ANYNONARRAY.oid
+                || oid == record::ANYENUM.oid =>
+            {
+                self.element
+            }
+            oid if oid == record::ANYARRAY.oid => self.element?.array(),
+            oid if oid == record::ANYCOMPATIBLE.oid => self.compatible,
+            oid if oid == record::ANYCOMPATIBLEARRAY.oid => self.compatible?.array(),
+            _ => Some(ty),
+        }
+    }
+}
+
+/// What the polymorphic types stand for; `None` if the arguments do not fit together
+/// (check_generic_type_consistency).
+pub(super) fn polymorphic(function: &'static Function, types: &[&'static Type]) -> Option<Polymorphic> {
+    let mut found = Polymorphic::default();
+    let mut compatible: Vec<&'static Type> = Vec::new();
+    let mut has_compatible = false;
+    for (place, ty) in types.iter().copied().enumerate() {
+        let wanted = function.arg(place);
+        let (element, family) = match wanted.oid {
+            oid if oid == record::ANYELEMENT.oid => (Some(ty), false),
+            oid if oid == record::ANYNONARRAY.oid && ty.element().is_none() => (Some(ty), false),
+            oid if oid == record::ANYENUM.oid && (ty.category == Category::Enum || is_unknown(ty)) => {
+                (Some(ty), false)
+            }
+            oid if oid == record::ANYARRAY.oid => (ty.element(), false),
+            oid if oid == record::ANYCOMPATIBLE.oid => (Some(ty), true),
+            oid if oid == record::ANYCOMPATIBLEARRAY.oid => (ty.element(), true),
+            oid if oid == record::ANYNONARRAY.oid || oid == record::ANYENUM.oid => return None,
+            _ => continue,
+        };
+        has_compatible |= family;
+        if is_unknown(ty) {
+            continue;
+        }
+        let element = element?;
+        if family {
+            compatible.push(element);
+        } else {
+            match found.element {
+                None => found.element = Some(element),
+                Some(other) if other == element => {}
+                Some(_) => return None,
+            }
+        }
+    }
+    if has_compatible {
+        found.compatible = Some(common_type(compatible.iter().copied(), "").ok()?);
+        let common = found.compatible?;
+        if !compatible.iter().all(|ty| can_coerce(ty, common, Purpose::Implicit)) {
+            return None;
+        }
+    }
+    Some(found)
+}
+
+/// Whether an argument of a type may stand where a signature wants another.
+fn accepts_argument(ty: &'static Type, wanted: &'static Type) -> bool {
+    let is_array = || is_unknown(ty) || ty.element().is_some();
+    match wanted.oid {
+        oid if oid == record::ANYARRAY.oid || oid == record::ANYCOMPATIBLEARRAY.oid => is_array(),
+        oid if oid == record::ANYNONARRAY.oid => ty.element().is_none(),
+        oid if oid == record::ANYENUM.oid => is_unknown(ty) || ty.category == Category::Enum,
+        _ => can_coerce(ty, wanted, Purpose::Implicit),
     }
 }
 
@@ -42,7 +129,7 @@ pub(super) fn operator(
     left: Option<&'static Type>,
     right: &'static Type,
 ) -> Result<&'static Operator> {
-    let types: Vec<&'static Type> = left.into_iter().chain([right]).collect();
+    let types: Vec<&'static Type> = left.into_iter().chain([right]).map(|ty| ty.base()).collect();
     let arity = types.len();
     let named: Vec<&'static Operator> = functions::operators_named(name)
         .iter()
@@ -101,6 +188,8 @@ fn missing_operator(name: &str, left: Option<&Type>, right: &Type) -> Error {
 
 /// The function for these argument types.
 pub(super) fn function(name: &str, types: &[&'static Type]) -> Result<&'static Function> {
+    let given = types;
+    let types: &[&'static Type] = &types.iter().map(|ty| ty.base()).collect::<Vec<_>>();
     let named: Vec<&'static Function> =
         functions::named(name).iter().copied().filter(|function| function.accepts(types.len())).collect();
     let is_exact = |function: &&&'static Function| {
@@ -111,7 +200,7 @@ pub(super) fn function(name: &str, types: &[&'static Type]) -> Result<&'static F
     }
     match choose(types, named) {
         Choice::One(found) => usable_function(found),
-        Choice::None => Err(missing_function(name, types)),
+        Choice::None => Err(missing_function(name, given)),
         Choice::Ambiguous => {
             let message = format!("function {} is not unique", call_text(name, types));
             Err(Error::new(state::AMBIGUOUS_FUNCTION, message).with_hint(
@@ -135,7 +224,7 @@ fn call_text(name: &str, types: &[&Type]) -> String {
     format!("{name}({})", types.join(", "))
 }
 
-fn missing_function(name: &str, types: &[&Type]) -> Error {
+pub(super) fn missing_function(name: &str, types: &[&Type]) -> Error {
     let call = call_text(name, types);
     if functions::named(name).is_empty() && functions::is_postgresql_function(name) {
         return Error::unsupported(format!("function {call}"));
@@ -147,10 +236,12 @@ fn missing_function(name: &str, types: &[&Type]) -> Error {
 
 /// Chooses among candidates of the right number of arguments.
 fn choose<C: Candidate>(types: &[&'static Type], candidates: Vec<C>) -> Choice<C> {
-    let accepts = |candidate: &C| {
-        types.iter().enumerate().all(|(place, ty)| can_coerce(ty, candidate.arg(place), Purpose::Implicit))
-    };
-    let mut left: Vec<C> = candidates.into_iter().filter(accepts).collect();
+    let mut left: Vec<C> =
+        candidates.into_iter().filter(|candidate| accepts_all(candidate.function(), types)).collect();
+    // A signature without variadic or polymorphic arguments wins over one that takes just anything.
+    if left.len() > 1 && left.iter().any(|candidate| !candidate.function().variadic) {
+        left.retain(|candidate| !candidate.function().variadic);
+    }
     let matches_exactly = |candidate: &C, place: usize| candidate.arg(place) == types[place];
     keep_best(&mut left, types, matches_exactly);
     keep_best(&mut left, types, |candidate, place| {
@@ -164,6 +255,11 @@ fn choose<C: Candidate>(types: &[&'static Type], candidates: Vec<C>) -> Choice<C
         [only] => Choice::One(*only),
         _ => Choice::Ambiguous,
     }
+}
+
+fn accepts_all(function: &'static Function, types: &[&'static Type]) -> bool {
+    types.iter().enumerate().all(|(place, ty)| accepts_argument(ty, function.arg(place)))
+        && polymorphic(function, types).is_some()
 }
 
 fn is_preferred_of(ty: &Type, category: Category) -> bool {
@@ -230,22 +326,10 @@ fn take_known_type<C: Candidate>(candidates: &mut Vec<C>, types: &[&'static Type
     if known.any(|ty| ty != first) {
         return;
     }
-    let fits = |candidate: &C| {
-        (0..types.len()).all(|place| can_coerce(first, candidate.arg(place), Purpose::Implicit))
-    };
+    let all_known = vec![*first; types.len()];
+    let fits = |candidate: &C| accepts_all(candidate.function(), &all_known);
     let fitting: Vec<C> = candidates.iter().copied().filter(fits).collect();
     if fitting.len() == 1 {
         *candidates = fitting;
     }
-}
-
-/// What a polymorphic signature gives for actual types: the common type of its anyelement arguments.
-pub(super) fn element_type(function: &Function, types: &[&'static Type]) -> Result<Option<&'static Type>> {
-    use crate::types::record::ANYELEMENT;
-    let elements = types.iter().enumerate().filter(|(place, _)| function.arg(*place).oid == ANYELEMENT.oid);
-    let elements: Vec<&'static Type> = elements.map(|(_, ty)| *ty).collect();
-    if elements.is_empty() {
-        return Ok(None);
-    }
-    super::coerce::common_type(elements.into_iter(), function.name).map(Some)
 }

@@ -168,6 +168,7 @@ impl Use {
             label: Arc::from(label),
             origin: column.origin,
             nullable: column.nullable,
+            carries_collation: column.origin.is_some(),
         });
         ScopeColumn { name: label.to_owned(), expr: Expr { kind, ty: column.ty, typmod: column.typmod } }
     }
@@ -186,7 +187,9 @@ fn make_expr_nullable(expr: &mut Expr) {
         ExprKind::Column(column) => column.nullable = true,
         ExprKind::Coalesce(args) => args.iter_mut().for_each(make_expr_nullable),
         ExprKind::Relabel(arg) => make_expr_nullable(arg),
-        ExprKind::Call { args, .. } => args.iter_mut().for_each(make_expr_nullable),
+        ExprKind::Call { args, .. } | ExprKind::Row { fields: args, .. } => {
+            args.iter_mut().for_each(make_expr_nullable)
+        }
         _ => {}
     }
 }

@@ -1,5 +1,6 @@
 //! Queries: SELECT, VALUES, set operations, WITH, ORDER BY, LIMIT.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use sqlparser::ast;
@@ -9,9 +10,10 @@ use super::coerce::common_type;
 use super::expression::{Clause, Place, without_parentheses};
 use super::grouping::Grouping;
 use super::scope::Use;
-use super::{Binder, CteScope, Purpose, QUERY_DEPTH_MAX, Scope, not_postgresql};
+use super::{Binder, CteScope, PendingSet, Purpose, QUERY_DEPTH_MAX, Scope, not_postgresql};
 use crate::bail;
 use crate::error::{Error, Result};
+use crate::functions::Function;
 use crate::sql::lexical;
 use crate::sql::tree::{
     Body, Cte, Expr, ExprKind, From, OrderBy, OrderKey, Output, Query, Select, SetOperation,
@@ -513,6 +515,7 @@ impl Binder<'_> {
             };
             self.windows.push((name, window));
         }
+        self.set_calls.push(Vec::new());
         let mut targets = Vec::new();
         for item in &select.projection {
             self.target(item, place, &mut targets)?;
@@ -534,7 +537,131 @@ impl Binder<'_> {
             Some(ast::Distinct::Distinct) => bound.distinct = true,
             Some(ast::Distinct::On(exprs)) => bound.distinct_on = self.distinct_on(exprs, &targets, place)?,
         }
-        self.finish_select(bound, targets, keys, &scope)
+        let query = self.finish_select(bound, targets, keys, &scope)?;
+        let calls = self.set_calls.pop().unwrap_or_default();
+        self.with_sets(query, calls)
+    }
+
+    /// Adds the set-returning functions of the select list to FROM. They give their rows after grouping and windows.
+    fn with_sets(&mut self, mut query: Query, calls: Vec<PendingSet>) -> Result<Query> {
+        if calls.is_empty() {
+            return Ok(query);
+        }
+        let Body::Select(select) = &mut query.body else {
+            return Err(Error::internal("set-returning functions without a select list"));
+        };
+        let sources: HashSet<usize> = calls.iter().map(|call| call.used.source).collect();
+        let is_window = |part: &Expr| matches!(part.kind, ExprKind::Window(_));
+        let has_windows = select.targets.iter().any(|target| target.contains(is_window));
+        let mut calls = calls;
+        if select.is_grouped || has_windows {
+            self.split_sets(&mut query, &mut calls, &sources);
+        }
+        let Body::Select(select) = &mut query.body else {
+            return Err(Error::internal("set-returning functions without a select list"));
+        };
+        let (items, moved) = set_items(calls);
+        select.from.extend(items);
+        let mut rename = |expr: &mut Expr| rename_moved(expr, &moved);
+        select.targets.iter_mut().chain(&mut select.distinct_on).for_each(&mut rename);
+        select.from.iter_mut().for_each(|item| match item {
+            From::Function { call, .. } => call.args.iter_mut().for_each(&mut rename),
+            From::Zip { calls, .. } => calls.iter_mut().flat_map(|call| &mut call.args).for_each(&mut rename),
+            _ => {}
+        });
+        for key in &mut query.order_by {
+            if let OrderBy::Expr(expr) = &mut key.what {
+                rename(expr);
+            }
+        }
+        Ok(query)
+    }
+
+    /// Puts what a select list with sets is made of into a query of its own: `SELECT f(q.column1) FROM (SELECT …) AS q`.
+    fn split_sets(&mut self, query: &mut Query, calls: &mut [PendingSet], sources: &HashSet<usize>) {
+        let Body::Select(select) = &mut query.body else { return };
+        let used = Use { alias: self.unique_alias("q"), source: self.new_source(None) };
+        let mut inner: Vec<Expr> = Vec::new();
+        let mut split = |expr: &mut Expr| split_expr(expr, sources, &used, &mut inner);
+        select.targets.iter_mut().for_each(&mut split);
+        select.distinct_on.iter_mut().for_each(&mut split);
+        for call in calls {
+            call.call.args.iter_mut().for_each(&mut split);
+        }
+        for key in &mut query.order_by {
+            if let OrderBy::Expr(expr) = &mut key.what {
+                split(expr);
+            }
+        }
+        let Body::Select(select) = &mut query.body else { return };
+        let outer = Select {
+            distinct: select.distinct,
+            distinct_on: std::mem::take(&mut select.distinct_on),
+            targets: std::mem::take(&mut select.targets),
+            ..empty_select()
+        };
+        let mut select = std::mem::replace(&mut **select, outer);
+        select.distinct = false;
+        let columns =
+            inner.iter().enumerate().map(|(place, expr)| output_of(format!("column{}", place + 1), expr));
+        let columns = columns.collect();
+        select.targets = inner;
+        let body = plain_query(Body::Select(Box::new(select)), columns);
+        if let Body::Select(outer) = &mut query.body {
+            outer.from = vec![From::Query { alias: used.alias, query: Box::new(body) }];
+        }
+    }
+
+    /// A set-returning function called in an expression.
+    pub(super) fn set_in_expression(
+        &mut self,
+        function: &'static Function,
+        args: Vec<Expr>,
+        result: &'static Type,
+        place: Place<'_>,
+    ) -> Result<Expr> {
+        let allowed =
+            matches!(place.clause, Clause::Select | Clause::OrderBy | Clause::GroupBy | Clause::FromFunction);
+        if !allowed || self.set_calls.is_empty() {
+            bail!(
+                FEATURE_NOT_SUPPORTED,
+                "set-returning functions are not allowed in {}",
+                place.clause.name()
+            );
+        }
+        if self.conditional_depth > 0 {
+            return Err(Error::new(
+                crate::error::state::FEATURE_NOT_SUPPORTED,
+                format!("set-returning functions are not allowed in {}", self.conditional_name),
+            )
+            .with_hint("You might be able to move the set-returning function into a LATERAL FROM item."));
+        }
+        let defined = std::mem::take(&mut self.defined_columns);
+        let call = super::from::set_call(function, args, result, &defined)?;
+        let used = Use { alias: self.unique_alias(function.name), source: self.new_source(None) };
+        let column = |place: usize, column: &crate::functions::ResultColumn| {
+            let output = Output {
+                name: column.name.clone(),
+                ty: column.ty,
+                typmod: column.typmod,
+                origin: None,
+                nullable: true,
+            };
+            used.column(&format!("column{}", place + 1), &column.name, &output).expr
+        };
+        let expr = match call.columns.as_slice() {
+            [only] => column(0, only),
+            several if place.clause == Clause::FromFunction => column(0, &several[0]),
+            several => {
+                let fields = several.iter().enumerate().map(|(place, each)| column(place, each)).collect();
+                let names = several.iter().map(|column| column.name.clone()).collect();
+                Expr::new(ExprKind::Row { names, fields }, &crate::types::record::RECORD)
+            }
+        };
+        if let Some(calls) = self.set_calls.last_mut() {
+            calls.push(PendingSet { used, call });
+        }
+        Ok(expr)
     }
 
     /// Adds ORDER BY and checks that everything fits together.
@@ -780,6 +907,75 @@ impl Binder<'_> {
     }
 }
 
+/// Replaces the largest parts of an expression that call no set by columns of a query that computes them.
+fn split_expr(expr: &mut Expr, sources: &HashSet<usize>, used: &Use, inner: &mut Vec<Expr>) {
+    if matches!(expr.kind, ExprKind::Constant(_) | ExprKind::Parameter(_)) {
+        return;
+    }
+    if expr.mentions(sources) {
+        expr.for_each_child_mut(&mut |child| split_expr(child, sources, used, inner));
+        return;
+    }
+    let place = match inner.iter().position(|other| other == expr) {
+        Some(place) => place,
+        None => {
+            inner.push(expr.clone());
+            inner.len() - 1
+        }
+    };
+    let name = format!("column{}", place + 1);
+    *expr = used.column(&name, &name, &output_of(name.clone(), expr)).expr;
+}
+
+/// Where the columns of a call are after it was put beside others: the item's name, and how many columns stand before.
+type Moved = HashMap<usize, (Arc<str>, usize)>;
+
+/// The items of FROM for calls of set-returning functions: calls that do not depend on each other give
+/// their rows side by side, as the columns of one item.
+fn set_items(calls: Vec<PendingSet>) -> (Vec<From>, Moved) {
+    let mut levels: Vec<Vec<PendingSet>> = Vec::new();
+    for call in calls {
+        let depends_on = |level: &Vec<PendingSet>| {
+            let sources: HashSet<usize> = level.iter().map(|other| other.used.source).collect();
+            call.call.args.iter().any(|arg| arg.mentions(&sources))
+        };
+        let level = levels.iter().rposition(depends_on).map_or(0, |place| place + 1);
+        if levels.len() == level {
+            levels.push(Vec::new());
+        }
+        levels[level].push(call);
+    }
+    let mut items = Vec::new();
+    let mut moved = Moved::new();
+    for mut level in levels {
+        if level.len() == 1 {
+            let PendingSet { used, call } = level.remove(0);
+            items.push(From::Function { alias: used.alias, call });
+            continue;
+        }
+        let alias = level[0].used.alias.clone();
+        let mut before = 0;
+        for pending in &level {
+            moved.insert(pending.used.source, (alias.clone(), before));
+            before += pending.call.columns.len();
+        }
+        items.push(From::Zip { alias, calls: level.into_iter().map(|pending| pending.call).collect() });
+    }
+    (items, moved)
+}
+
+fn rename_moved(expr: &mut Expr, moved: &Moved) {
+    if let ExprKind::Column(column) = &mut expr.kind {
+        if let Some((alias, before)) = moved.get(&column.source) {
+            let place: usize = column.name.strip_prefix("column").and_then(|n| n.parse().ok()).unwrap_or(1);
+            column.alias = alias.clone();
+            column.name = Arc::from(format!("column{}", before + place));
+        }
+        return;
+    }
+    expr.for_each_child_mut(&mut |child| rename_moved(child, moved));
+}
+
 impl Query {
     /// Whether ORDER BY and LIMIT can still be added.
     fn is_open(&self) -> bool {
@@ -795,7 +991,7 @@ fn null() -> Expr {
     Expr::constant(Datum::Null, &text::UNKNOWN)
 }
 
-fn empty_select() -> Select {
+pub(super) fn empty_select() -> Select {
     Select {
         distinct: false,
         distinct_on: Vec::new(),
@@ -981,6 +1177,14 @@ fn named(expr: &ast::Expr) -> Option<String> {
         E::Identifier(ident) => Some(fold(ident)),
         E::CompoundIdentifier(parts) => parts.last().map(fold),
         E::Nested(inner) | E::Collate { expr: inner, .. } => named(inner),
+        E::Function(function) if is_array_query(function) => word("array"),
+        E::CompoundFieldAccess { root, access_chain } => {
+            let field = access_chain.iter().rev().find_map(|access| match access {
+                ast::AccessExpr::Dot(E::Identifier(ident)) => Some(fold(ident)),
+                _ => None,
+            });
+            field.or_else(|| named(root))
+        }
         E::Function(function) => function.name.0.last().and_then(|part| part.as_ident()).map(fold),
         E::Cast { expr, data_type, .. } => named_strongly(expr).or_else(|| type_column_name(data_type)),
         E::TypedString(typed) => type_column_name(&typed.data_type),
@@ -1018,6 +1222,14 @@ fn named(expr: &ast::Expr) -> Option<String> {
     }
 }
 
+/// Whether ARRAY(query), which sqlparser takes for a call.
+pub(super) fn is_array_query(function: &ast::Function) -> bool {
+    matches!(function.args, ast::FunctionArguments::Subquery(_))
+        && matches!(function.name.0.as_slice(), [part] if part.as_ident().is_some_and(|ident| {
+            ident.quote_style.is_none() && ident.value.eq_ignore_ascii_case("array")
+        }))
+}
+
 /// A name that is more than a type's: what CASE takes from its ELSE.
 fn named_strongly(expr: &ast::Expr) -> Option<String> {
     match expr {
@@ -1031,6 +1243,14 @@ fn named_strongly(expr: &ast::Expr) -> Option<String> {
     }
 }
 
+/// The name that a cast gives its column: the type's in pg_type, as far as its text tells.
 fn type_column_name(data_type: &ast::DataType) -> Option<String> {
-    super::resolve_type(data_type).ok().map(|(ty, _)| ty.name.to_owned())
+    let element = match data_type {
+        ast::DataType::Array(ast::ArrayElemTypeDef::SquareBracket(inner, _)) => inner,
+        other => other,
+    };
+    if let ast::DataType::Custom(name, _) = element {
+        return name.0.last().and_then(|part| part.as_ident()).map(fold);
+    }
+    super::type_name::built_in(element).map(|ty| ty.name.to_owned())
 }

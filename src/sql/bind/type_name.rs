@@ -5,11 +5,13 @@ use sqlparser::ast::{self, ArrayElemTypeDef, CharacterLength, DataType, ExactNum
 use crate::bail;
 use crate::error::{Error, Result, state};
 use crate::types::{
-    self, NO_TYPMOD, Type, date, float, integer, interval, json, numeric, oid, text, time, timestamp,
+    self, NO_TYPMOD, Type, date, float, integer, interval, json, numeric, oid, text, time, timestamp, timetz,
 };
 
+use super::Context;
+
 /// The type a name stands for, and its modifier.
-pub(in crate::sql) fn resolve(data_type: &DataType) -> Result<(&'static Type, i32)> {
+pub(in crate::sql) fn resolve(data_type: &DataType, context: &Context<'_>) -> Result<(&'static Type, i32)> {
     use DataType as D;
     match data_type {
         D::SmallInt(None) | D::Int2(None) => plain(&integer::INT2),
@@ -37,13 +39,20 @@ pub(in crate::sql) fn resolve(data_type: &DataType) -> Result<(&'static Type, i3
         D::Timestamp(precision, TimezoneInfo::WithTimeZone | TimezoneInfo::Tz) => {
             with_precision(&timestamp::TIMESTAMPTZ, *precision)
         }
+        D::Time(precision, TimezoneInfo::WithTimeZone | TimezoneInfo::Tz) => {
+            with_precision(&timetz::TIMETZ, *precision)
+        }
+        D::TimestampNtz(precision) => with_precision(&timestamp::TIMESTAMP, *precision),
         D::Interval { fields: None, precision: None } => plain(&interval::INTERVAL),
-        D::Interval { .. } => Err(Error::unsupported("interval with fields or precision")),
+        D::Interval { fields, precision } => Ok((
+            &interval::INTERVAL,
+            interval::typmod(fields.as_ref().map(|fields| fields.to_string()).as_deref(), *precision)?,
+        )),
         D::JSON => plain(&json::JSON),
         D::JSONB => plain(&json::JSONB),
         D::Regclass => plain(&oid::REGCLASS),
-        D::Custom(name, modifiers) => custom(name, modifiers),
-        D::Array(element) => array(element),
+        D::Custom(name, modifiers) => custom(name, modifiers, context),
+        D::Array(element) => array(element, context),
         other => Err(lacking(&other.to_string())),
     }
 }
@@ -56,13 +65,18 @@ fn lacking(name: &str) -> Error {
     Error::unsupported(format!("type {}", name.to_lowercase()))
 }
 
-fn array(element: &ArrayElemTypeDef) -> Result<(&'static Type, i32)> {
-    match element {
-        ArrayElemTypeDef::SquareBracket(inner, _) => {
-            resolve(inner)?;
-            Err(Error::unsupported("arrays"))
-        }
-        _ => Err(Error::unsupported("arrays")),
+/// An array of anything: its dimensions and bounds in a declaration mean nothing, as in PostgreSQL.
+fn array(element: &ArrayElemTypeDef, context: &Context<'_>) -> Result<(&'static Type, i32)> {
+    let (ArrayElemTypeDef::SquareBracket(inner, _) | ArrayElemTypeDef::AngleBracket(inner)) = element else {
+        return Err(Error::unsupported("this type of arrays"));
+    };
+    let (ty, typmod) = resolve(inner, context)?;
+    if ty.element().is_some() {
+        return Ok((ty, typmod));
+    }
+    match ty.array() {
+        Some(array) => Ok((array, typmod)),
+        None => bail!(UNDEFINED_OBJECT, "could not find array type for data type {}", ty.sql_name),
     }
 }
 
@@ -120,18 +134,30 @@ fn float_of(info: &ExactNumberInfo) -> Result<(&'static Type, i32)> {
 }
 
 /// A name that is no keyword of sqlparser's: a pg_type name, possibly in pg_catalog.
-fn custom(name: &ast::ObjectName, modifiers: &[String]) -> Result<(&'static Type, i32)> {
+fn custom(
+    name: &ast::ObjectName,
+    modifiers: &[String],
+    context: &Context<'_>,
+) -> Result<(&'static Type, i32)> {
     let parts: Vec<String> = name
         .0
         .iter()
         .filter_map(|part| part.as_ident())
         .map(|ident| crate::catalog::naming::fold(&ident.value, ident.quote_style.is_some()).0)
         .collect();
-    let bare = match parts.as_slice() {
-        [bare] => bare,
-        [schema, bare] if schema == "pg_catalog" => bare,
-        _ => return Err(undefined(&name.to_string())),
+    let (schema, bare) = match parts.as_slice() {
+        [bare] => (None, bare),
+        [schema, bare] => (Some(schema.as_str()), bare),
+        _ => return Err(Error::unsupported("a type's name with more than schema and name")),
     };
+    if schema != Some("pg_catalog")
+        && let Some(ty) = context.catalog.find_type(schema, bare, context.path)?
+    {
+        return if modifiers.is_empty() { plain(ty) } else { modified(ty, &[]) };
+    }
+    if schema.is_some_and(|schema| schema != "pg_catalog") {
+        return Err(undefined(&parts.join(".")));
+    }
     let is_quoted =
         name.0.last().and_then(|part| part.as_ident()).is_some_and(|ident| ident.quote_style.is_some());
     let ty = match bare.as_str() {
@@ -140,7 +166,9 @@ fn custom(name: &ast::ObjectName, modifiers: &[String]) -> Result<(&'static Type
         "decimal" => &numeric::NUMERIC,
         other => match types::by_name(other) {
             Some(ty) => ty,
-            None if types::LACKING.contains(&other) || other.starts_with('_') => return Err(lacking(other)),
+            None if types::LACKING.contains(&other.strip_prefix('_').unwrap_or(other)) => {
+                return Err(lacking(other));
+            }
             None => return Err(undefined(other)),
         },
     };
@@ -168,4 +196,14 @@ pub(in crate::sql) fn serial(data_type: &DataType) -> Option<&'static Type> {
 
 fn undefined(name: &str) -> Error {
     Error::new(state::UNDEFINED_OBJECT, format!("type \"{name}\" does not exist"))
+}
+
+/// The built-in type that a keyword of the grammar stands for.
+pub(super) fn built_in(data_type: &DataType) -> Option<&'static Type> {
+    let catalog = crate::catalog::Catalog::empty();
+    let path = catalog.search_path("", "");
+    let format = types::Format::default();
+    resolve(data_type, &Context { catalog: &catalog, path: &path, format: &format, source: "" })
+        .ok()
+        .map(|(ty, _)| ty)
 }

@@ -4,6 +4,8 @@ use super::{Definer, bool_field, int_field, oid_field, text_field};
 use crate::catalog::{
     Check, Column, Field, ForeignKey, Identity, Index, KeyOf, Relation, RelationKind, SUPERUSER, Sequence,
 };
+use crate::types::array::Array;
+use crate::types::integer::INT2;
 use crate::types::{Datum, Oid};
 
 /// Separates the expressions of an index in pg_index.indexprs.
@@ -15,6 +17,12 @@ const BTREE: Oid = 403;
 
 fn numbers(values: &[i16]) -> String {
     values.iter().map(i16::to_string).collect::<Vec<_>>().join(" ")
+}
+
+/// smallint[]
+fn array(values: &[i16]) -> Datum {
+    let elements = values.iter().map(|value| Datum::Integer((*value).into())).collect();
+    Array::vector(elements).to_datum(&INT2)
 }
 
 impl Definer<'_> {
@@ -190,7 +198,7 @@ impl Definer<'_> {
             text_field("confupdtype", " "),
             text_field("confdeltype", " "),
             text_field("confmatchtype", " "),
-            text_field("conkey", numbers(&index.columns())),
+            ("conkey", array(&index.columns())),
         ];
         self.constraint_row(oid, &index.name, relation.schema, kind, relation.oid, more);
     }
@@ -216,8 +224,8 @@ impl Definer<'_> {
             text_field("confupdtype", key.on_update.letter()),
             text_field("confdeltype", key.on_delete.letter()),
             text_field("confmatchtype", if key.match_full { "f" } else { "s" }),
-            text_field("conkey", numbers(&key.columns)),
-            text_field("confkey", numbers(&key.referenced_columns)),
+            ("conkey", array(&key.columns)),
+            ("confkey", array(&key.referenced_columns)),
         ];
         self.constraint_row(key.oid, &key.name, schema, "f", table, more);
     }

@@ -152,7 +152,7 @@ impl Definer<'_> {
         let serial = serial_type(&definition.data_type);
         let (ty, typmod) = match serial {
             Some(ty) => (ty, crate::types::NO_TYPMOD),
-            None => resolve_type(&definition.data_type)?,
+            None => resolve_type(&definition.data_type, self.context)?,
         };
         if ty.is_pseudo() {
             bail!(INVALID_TABLE_DEFINITION, "column \"{name}\" has pseudo-type {}", ty.sql_name);

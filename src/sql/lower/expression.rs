@@ -3,12 +3,13 @@
 use std::fmt::Write;
 
 use super::{Lowerer, needed_collation};
-use crate::functions::{Body, Function, cast};
+use crate::functions::{self, Body, Function, Kind, ResultColumn, Signature, cast};
 use crate::sql::plan::Binding;
 use crate::sql::tree::{
-    Aggregate, ColumnRef, Expr, ExprKind, Frame, FrameBound, FrameUnits, Query, SortKey, Window, WindowCall,
+    Aggregate, ColumnRef, DomainCondition, Exclusion, Expr, ExprKind, Frame, FrameBound, FrameUnits, Query,
+    SortKey, Window, WindowCall,
 };
-use crate::types::{Type, boolean};
+use crate::types::{Type, boolean, record};
 
 /// Chains of AND and OR longer than this are printed as a balanced tree: SQLite bounds the depth.
 const FLAT_CHAIN_MAX: usize = 50;
@@ -25,9 +26,9 @@ impl Lowerer {
             K::Constant(value) => self.constant(value),
             K::Parameter(place) => self.binding(Binding::Parameter(*place)),
             K::Column(column) => self.column(column),
-            K::Call { function, args } => self.call(function, args),
-            K::Input(arg) => self.function(&cast::input_symbol(expr.ty), std::slice::from_ref(arg)),
-            K::Output(arg) => self.function(&cast::output_symbol(arg.ty), std::slice::from_ref(arg)),
+            K::Call { function, args } => self.call(function, args, expr.ty),
+            K::Input(arg) => self.converted(arg, expr.ty, cast::input_symbol, "user_in"),
+            K::Output(arg) => self.converted(arg, arg.ty, cast::output_symbol, "user_out"),
             K::Relabel(arg) => self.expr(arg),
             K::Typmod { arg, explicit } => self.typmod(arg, expr.ty, expr.typmod, *explicit),
             K::And(parts) => self.chain(parts, " AND "),
@@ -60,9 +61,60 @@ impl Lowerer {
             K::InQuery { left, query, negated } => self.in_query(left, query, *negated),
             K::Quantified { left, function, all, query } => self.quantified(left, function, *all, query),
             K::RowCompare { operator, left, right } => self.row_comparison(operator, left, right),
-            K::Aggregate(call) => self.aggregate(call),
-            K::Window(call) => self.window_call(call),
+            K::Aggregate(call) => self.aggregate(call, expr.ty),
+            K::Window(call) => self.window_call(call, expr.ty),
+            K::Row { names, fields } => self.row_value(names, fields),
+            K::Spread(arg) => self.expr(arg),
+            K::Domain { arg, conditions } => self.domain(arg, conditions),
+            K::DomainValue => self.put("column1"),
         }
+    }
+
+    /// A conversion to or from text, which a user's type has by its oid.
+    fn converted(&mut self, arg: &Expr, ty: &'static Type, symbol: fn(&Type) -> String, of_users: &str) {
+        if !ty.is_of_users() {
+            self.function(&symbol(ty), std::slice::from_ref(arg));
+            return;
+        }
+        self.name(of_users);
+        self.put("(");
+        self.expr(arg);
+        let _ = write!(self.sql, ", {})", ty.oid);
+    }
+
+    /// `"row"(values, signature)`, where the signature has the fields' names.
+    fn row_value(&mut self, names: &[String], fields: &[Expr]) {
+        let columns = names.iter().zip(fields);
+        let signature = Signature {
+            args: Vec::new(),
+            result: &record::RECORD,
+            spreads: false,
+            columns: columns
+                .map(|(name, field)| ResultColumn { name: name.clone(), ty: field.ty, typmod: field.typmod })
+                .collect(),
+        };
+        self.name(&functions::internal("row").symbol());
+        self.put("(");
+        for field in fields {
+            self.expr(field);
+            self.put(", ");
+        }
+        self.signature(&signature);
+        self.put(")");
+    }
+
+    /// The value if no condition is false: each is asked in a query whose only column is the value.
+    fn domain(&mut self, arg: &Expr, conditions: &[DomainCondition]) {
+        self.put("(SELECT CASE");
+        for condition in conditions {
+            self.wrapped(" WHEN ", &condition.condition, " IS FALSE THEN ");
+            self.name(&functions::internal("domain_violation").symbol());
+            let _ = write!(self.sql, "({}, ", condition.domain.oid);
+            let name = condition.name.as_deref().unwrap_or_default();
+            super::push_literal(&mut self.sql, &crate::types::Datum::text(name));
+            self.put(")");
+        }
+        self.wrapped(" ELSE column1 END FROM (SELECT ", arg, " AS column1))");
     }
 
     fn wrapped(&mut self, before: &str, arg: &Expr, after: &str) {
@@ -103,9 +155,19 @@ impl Lowerer {
         self.put(")");
     }
 
-    fn call(&mut self, function: &'static Function, args: &[Expr]) {
+    fn call(&mut self, function: &'static Function, args: &[Expr], result: &'static Type) {
         match function.body {
             Body::Native(template) => self.native(function, template, args),
+            Body::Typed(_) => {
+                self.name(&function.symbol());
+                self.put("(");
+                for arg in args {
+                    self.expr(arg);
+                    self.put(", ");
+                }
+                self.signature(&call_signature(args, result));
+                self.put(")");
+            }
             _ => self.function(&function.symbol(), args),
         }
     }
@@ -141,10 +203,16 @@ impl Lowerer {
     }
 
     fn typmod(&mut self, arg: &Expr, ty: &'static Type, typmod: i32, explicit: bool) {
-        self.name(&cast::typmod_symbol(ty));
+        let of_users = ty.is_of_users();
+        let symbol = if of_users { "user_typmod".to_owned() } else { cast::typmod_symbol(ty) };
+        self.name(&symbol);
         self.put("(");
         self.expr(arg);
-        let _ = write!(self.sql, ", {typmod}, {})", i32::from(explicit));
+        let _ = write!(self.sql, ", {typmod}, {}", i32::from(explicit));
+        if of_users {
+            let _ = write!(self.sql, ", {}", ty.oid);
+        }
+        self.put(")");
     }
 
     /// `(a AND b AND c)`, as a balanced tree if it is long.
@@ -261,7 +329,15 @@ impl Lowerer {
             self.name(&function.symbol());
             self.put("(");
             self.expr(left);
-            self.put(", column1) AS r FROM (");
+            self.put(", column1");
+            if function.is_typed() {
+                self.put(", ");
+                let args = [left.ty, query.columns[0].ty].to_vec();
+                let signature =
+                    Signature { args, result: function.result, spreads: false, columns: Vec::new() };
+                self.signature(&signature);
+            }
+            self.put(") AS r FROM (");
             self.query(query, true);
             self.put(")))");
             return;
@@ -290,36 +366,48 @@ impl Lowerer {
     }
 
     /// SQLite's name of an aggregate or window function, and its arguments.
-    fn named_call(
-        &mut self,
-        function: &Function,
-        args: &[Expr],
-        distinct: bool,
-        order_by: &[SortKey],
-        sliding: bool,
-    ) {
+    fn named_call(&mut self, call: &NamedCall<'_>) {
+        let NamedCall { function, args, .. } = *call;
         match function.body {
             Body::Native(template) => {
                 let (name, inner) = template.split_once('(').unwrap_or((template, ")"));
                 self.put(name);
-                self.put(if distinct { "(DISTINCT " } else { "(" });
-                let compares = distinct || matches!(name, "min" | "max");
+                self.put(if call.distinct { "(DISTINCT " } else { "(" });
+                let compares = call.distinct || matches!(name, "min" | "max");
                 let inner = inner.strip_suffix(')').unwrap_or(inner);
                 self.template(inner, |lowerer, place| {
                     if compares { lowerer.collated(&args[place]) } else { lowerer.expr(&args[place]) }
                 });
+                self.order_by(call.order_by);
             }
             _ => {
-                let suffix = if sliding { "_sliding" } else { "" };
+                let suffix = match (call.distinct, call.sliding) {
+                    (true, _) => "_distinct",
+                    (false, true) => "_sliding",
+                    (false, false) => "",
+                };
                 self.name(&format!("{}{suffix}", function.symbol()));
-                self.put(if distinct { "(DISTINCT " } else { "(" });
-                self.list(
-                    args,
-                    |lowerer, arg| if distinct { lowerer.collated(arg) } else { lowerer.expr(arg) },
-                );
+                self.put("(");
+                if call.distinct {
+                    let letters: String = args.iter().map(|arg| crate::types::order_letter(arg.ty)).collect();
+                    super::push_literal(&mut self.sql, &crate::types::Datum::Text(letters));
+                    self.put(", ");
+                }
+                self.list(args, Lowerer::expr);
+                if function.is_typed() {
+                    self.put(if args.is_empty() { "" } else { ", " });
+                    self.signature(&call_signature(args, call.result));
+                }
+                // Equal rows stand together when they are sorted by all arguments.
+                let sorts_itself = call.distinct && call.order_by.len() < args.len();
+                let rest: Vec<SortKey> = args
+                    .iter()
+                    .filter(|arg| sorts_itself && !call.order_by.iter().any(|key| key.expr == **arg))
+                    .map(|arg| SortKey { expr: arg.clone(), descending: false, nulls_first: false })
+                    .collect();
+                self.order_by(&call.order_by.iter().cloned().chain(rest).collect::<Vec<_>>());
             }
         }
-        self.order_by(order_by);
         self.put(")");
     }
 
@@ -329,15 +417,29 @@ impl Lowerer {
         }
     }
 
-    fn aggregate(&mut self, call: &Aggregate) {
-        self.named_call(&call.function, &call.args, call.distinct, &call.order_by, false);
+    fn aggregate(&mut self, call: &Aggregate, result: &'static Type) {
+        self.named_call(&NamedCall {
+            function: call.function.0,
+            args: &call.args,
+            result,
+            distinct: call.distinct,
+            order_by: &call.order_by,
+            sliding: false,
+        });
         self.filter(call.filter.as_ref());
     }
 
-    fn window_call(&mut self, call: &WindowCall) {
-        let keeps_start = |frame: &Frame| frame.start == FrameBound::UnboundedPreceding;
+    fn window_call(&mut self, call: &WindowCall, result: &'static Type) {
+        let keeps_start = |frame: &Frame| frame.start == FrameBound::UnboundedPreceding && !frame.excludes();
         let sliding = call.window.frame.as_ref().is_some_and(|frame| !keeps_start(frame));
-        self.named_call(&call.function, &call.args, false, &[], sliding);
+        self.named_call(&NamedCall {
+            function: call.function.0,
+            args: &call.args,
+            result,
+            distinct: false,
+            order_by: &[],
+            sliding: sliding && call.function.kind == Kind::Aggregate,
+        });
         self.filter(call.filter.as_ref());
         self.put(" OVER (");
         self.window(&call.window);
@@ -359,6 +461,12 @@ impl Lowerer {
         self.frame_bound(&frame.start);
         self.put(" AND ");
         self.frame_bound(&frame.end);
+        self.put(match frame.exclusion {
+            Exclusion::NoOthers => "",
+            Exclusion::CurrentRow => " EXCLUDE CURRENT ROW",
+            Exclusion::Group => " EXCLUDE GROUP",
+            Exclusion::Ties => " EXCLUDE TIES",
+        });
     }
 
     fn frame_bound(&mut self, bound: &FrameBound) {
@@ -391,6 +499,26 @@ impl Lowerer {
         if nullable && nulls_first == descending {
             self.put(if nulls_first { " NULLS FIRST" } else { " NULLS LAST" });
         }
+    }
+}
+
+/// A call of an aggregate or window function.
+struct NamedCall<'c> {
+    function: &'static Function,
+    args: &'c [Expr],
+    result: &'static Type,
+    distinct: bool,
+    order_by: &'c [SortKey],
+    sliding: bool,
+}
+
+/// The types of a call as its function's body is told them.
+fn call_signature(args: &[Expr], result: &'static Type) -> Signature {
+    Signature {
+        args: args.iter().map(|arg| arg.ty).collect(),
+        result,
+        spreads: args.last().is_some_and(|arg| matches!(arg.kind, ExprKind::Spread(_))),
+        columns: Vec::new(),
     }
 }
 

@@ -13,6 +13,8 @@ use std::sync::Arc;
 
 pub(super) use modify::{copy, delete, insert, row_wise_insert, row_wise_update, update};
 
+use crate::functions::Signature;
+
 use super::plan::{Binding, SqliteStatement};
 use super::tree::{Expr, ExprKind, Query};
 use crate::types::{Datum, bytea};
@@ -51,6 +53,11 @@ impl Lowerer {
 
     fn put(&mut self, text: &str) {
         self.sql.push_str(text);
+    }
+
+    /// A signature as the text that functions are given.
+    fn signature(&mut self, signature: &Signature) {
+        push_literal(&mut self.sql, &Datum::Text(signature.encode()));
     }
 
     fn name(&mut self, name: &str) {
@@ -172,6 +179,6 @@ fn push_literal(out: &mut String, value: &Datum) {
 
 /// The collation a comparison of such values needs, unless SQLite takes it from the column already.
 fn needed_collation(expr: &Expr) -> Option<&'static str> {
-    let is_stored_column = matches!(&expr.kind, ExprKind::Column(column) if column.origin.is_some());
+    let is_stored_column = matches!(&expr.kind, ExprKind::Column(column) if column.carries_collation);
     if is_stored_column { None } else { expr.ty.collation }
 }

@@ -6,8 +6,8 @@ use std::fmt::Write;
 use super::{Lowerer, needed_collation};
 use crate::catalog::RelationKind;
 use crate::sql::tree::{
-    Body, Cte, Expr, ExprKind, From, JoinKind, OrderBy, OrderKey, Query, Select, SetOperation, SortKey,
-    Window,
+    Body, Cte, Expr, ExprKind, From, JoinKind, OrderBy, OrderKey, Query, Select, SetCall, SetOperation,
+    SortKey, Window,
 };
 
 impl Lowerer {
@@ -158,13 +158,61 @@ impl Lowerer {
                 self.put(")");
                 self.aliased(alias);
             }
-            From::Function { alias, function, args } => {
-                self.name(&function.symbol());
-                self.row(args);
+            From::Function { alias, call } => {
+                self.set_call(call);
+                self.aliased(alias);
+            }
+            From::Lateral { alias, query } => {
+                self.put("\"rows\"(");
+                self.packed(query);
+                self.put(")");
+                self.aliased(alias);
+            }
+            From::Zip { alias, calls } => {
+                self.zip(calls);
                 self.aliased(alias);
             }
             From::Join { kind, left, right, condition } => self.join(*kind, left, right, condition.as_ref()),
         }
+    }
+
+    /// `symbol(arguments, signature)`
+    fn set_call(&mut self, call: &SetCall) {
+        self.name(&call.function.symbol());
+        self.put("(");
+        for arg in &call.args {
+            self.expr(arg);
+            self.put(", ");
+        }
+        self.signature(&call.signature());
+        self.put(")");
+    }
+
+    /// A query's rows as one value.
+    fn packed(&mut self, query: &Query) {
+        self.put("(SELECT \"pack_rows\"(");
+        self.column_names(query.columns.len());
+        self.put(") FROM (");
+        self.query(query, true);
+        self.put("))");
+    }
+
+    /// Functions side by side: each one's rows packed, then zipped.
+    fn zip(&mut self, calls: &[SetCall]) {
+        self.put("\"rows\"(\"zip_rows\"(");
+        for (place, call) in calls.iter().enumerate() {
+            let _ = write!(
+                self.sql,
+                "{}{}, (SELECT \"pack_rows\"(",
+                if place > 0 { ", " } else { "" },
+                call.columns.len()
+            );
+            self.column_names(call.columns.len());
+            self.put(") FROM ");
+            self.set_call(call);
+            self.put(")");
+        }
+        self.put("))");
     }
 
     fn aliased(&mut self, alias: &str) {
