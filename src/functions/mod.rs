@@ -16,6 +16,7 @@ mod integer;
 mod json;
 mod numeric;
 pub mod pattern;
+mod regex;
 mod row;
 mod sequence;
 mod series;
@@ -303,6 +304,7 @@ static FUNCTION_GROUPS: &[&[Function]] = &[
     integer::FUNCTIONS,
     json::FUNCTIONS,
     numeric::FUNCTIONS,
+    regex::FUNCTIONS,
     sequence::FUNCTIONS,
     series::FUNCTIONS,
     session::FUNCTIONS,
@@ -317,6 +319,7 @@ static OPERATOR_GROUPS: &[&[Operator]] = &[
     integer::OPERATORS,
     json::OPERATORS,
     numeric::OPERATORS,
+    regex::OPERATORS,
     row::OPERATORS,
     string::OPERATORS,
 ];

@@ -324,7 +324,6 @@ pub(super) const FUNCTIONS: &[Function] = &[
     scalar(883, "substr", COUNTED, &TEXT, substring),
     scalar(936, "substring", &[&TEXT, &INT4, &INT4], &TEXT, substring),
     scalar(937, "substring", COUNTED, &TEXT, substring),
-    lacking(2073, "substring", TWO, &TEXT),
     scalar(3060, "left", COUNTED, &TEXT, left),
     scalar(3061, "right", COUNTED, &TEXT, right),
     scalar(885, "btrim", ONE, &TEXT, trim_both),
@@ -377,8 +376,4 @@ pub(super) const OPERATORS: &[Operator] = &[
     operator(1630, "!~~*", scalar(1661, "bpcharicnlike", PADDED, &BOOL, not_ilike)),
     operator(1626, "!~~*", scalar(1636, "nameicnlike", NAMES, &BOOL, not_ilike)),
     operator(3877, "^@", scalar(3696, "starts_with", TWO, &BOOL, starts_with)),
-    operator(641, "~", lacking(1254, "textregexeq", TWO, &BOOL)),
-    operator(642, "!~", lacking(1256, "textregexne", TWO, &BOOL)),
-    operator(1228, "~*", lacking(1238, "texticregexeq", TWO, &BOOL)),
-    operator(1229, "!~*", lacking(1239, "texticregexne", TWO, &BOOL)),
 ];
