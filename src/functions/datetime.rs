@@ -1,6 +1,6 @@
 //! Arithmetic on dates, times and intervals, and functions that take them apart.
 
-use super::{Env, Function, Operator, lacking, operator, scalar};
+use super::{Env, Function, Operator, operator, scalar};
 use crate::bail;
 use crate::error::{Error, Result, state};
 use crate::types::boolean::BOOL;
@@ -795,14 +795,6 @@ pub(super) const FUNCTIONS: &[Function] = &[
     scalar(1158, "to_timestamp", &[&FLOAT8], &TIMESTAMPTZ, to_timestamp),
     scalar(1175, "justify_hours", &[&INTERVAL], &INTERVAL, justify_hours),
     scalar(1295, "justify_days", &[&INTERVAL], &INTERVAL, justify_days),
-    lacking(1778, "to_timestamp", &[&TEXT, &TEXT], &TIMESTAMPTZ),
-    lacking(1768, "to_char", &[&INTERVAL, &TEXT], &TEXT),
-    lacking(1770, "to_char", &[&TIMESTAMPTZ, &TEXT], &TEXT),
-    lacking(2049, "to_char", &[&TIMESTAMP, &TEXT], &TEXT),
-    lacking(1772, "to_char", &[&NUMERIC, &TEXT], &TEXT),
-    lacking(1773, "to_char", &[&INT4, &TEXT], &TEXT),
-    lacking(1774, "to_char", &[&INT8, &TEXT], &TEXT),
-    lacking(1776, "to_char", &[&FLOAT8, &TEXT], &TEXT),
 ];
 
 pub(super) const OPERATORS: &[Operator] = &[

@@ -12,9 +12,14 @@ mod compare;
 mod datetime;
 mod env;
 mod float;
+mod format_datetime;
+mod format_number;
 mod integer;
 mod json;
+mod json_build;
+mod json_parts;
 mod numeric;
+mod numeric_powers;
 pub mod pattern;
 mod regex;
 mod row;
@@ -301,9 +306,14 @@ static FUNCTION_GROUPS: &[&[Function]] = &[
     binary::FUNCTIONS,
     datetime::FUNCTIONS,
     float::FUNCTIONS,
+    format_datetime::FUNCTIONS,
+    format_number::FUNCTIONS,
     integer::FUNCTIONS,
     json::FUNCTIONS,
+    json_build::FUNCTIONS,
+    json_parts::FUNCTIONS,
     numeric::FUNCTIONS,
+    numeric_powers::FUNCTIONS,
     regex::FUNCTIONS,
     sequence::FUNCTIONS,
     series::FUNCTIONS,
@@ -318,7 +328,9 @@ static OPERATOR_GROUPS: &[&[Operator]] = &[
     float::OPERATORS,
     integer::OPERATORS,
     json::OPERATORS,
+    json_parts::OPERATORS,
     numeric::OPERATORS,
+    numeric_powers::OPERATORS,
     regex::OPERATORS,
     row::OPERATORS,
     string::OPERATORS,

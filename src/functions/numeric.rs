@@ -3,7 +3,7 @@
 use num_bigint::BigInt;
 use num_traits::{Signed, Zero};
 
-use super::{Env, Function, Operator, lacking, native, operator, scalar};
+use super::{Env, Function, Operator, native, operator, scalar};
 use crate::bail;
 use crate::error::Result;
 use crate::types::integer::{INT4, INT8};
@@ -173,15 +173,6 @@ pub(super) const FUNCTIONS: &[Function] = &[
     scalar(5042, "min_scale", ONE, &INT4, min_scale),
     scalar(5043, "trim_scale", ONE, &NUMERIC, trim_scale),
     scalar(1376, "factorial", &[&INT8], &NUMERIC, factorial),
-    lacking(1732, "exp", ONE, &NUMERIC),
-    lacking(1734, "ln", ONE, &NUMERIC),
-    lacking(1741, "log", ONE, &NUMERIC),
-    lacking(1736, "log", TWO, &NUMERIC),
-    lacking(1481, "log10", ONE, &NUMERIC),
-    lacking(2169, "power", TWO, &NUMERIC),
-    lacking(1738, "pow", TWO, &NUMERIC),
-    lacking(5048, "gcd", TWO, &NUMERIC),
-    lacking(5049, "lcm", TWO, &NUMERIC),
 ];
 
 pub(super) const OPERATORS: &[Operator] = &[
@@ -190,7 +181,6 @@ pub(super) const OPERATORS: &[Operator] = &[
     operator(1760, "*", scalar(1726, "numeric_mul", TWO, &NUMERIC, multiply)),
     operator(1761, "/", scalar(1727, "numeric_div", TWO, &NUMERIC, divide)),
     operator(1762, "%", scalar(1729, "numeric_mod", TWO, &NUMERIC, modulo)),
-    operator(1038, "^", lacking(1739, "numeric_power", TWO, &NUMERIC)),
     operator(1921, "+", native(1915, "numeric_uplus", ONE, &NUMERIC, "{0}")),
     operator(1751, "-", scalar(1771, "numeric_uminus", ONE, &NUMERIC, negate)),
     operator(1763, "@", scalar(1704, "numeric_abs", ONE, &NUMERIC, absolute)),

@@ -268,6 +268,44 @@ pub fn raw_element(text: &str, place: i64) -> Option<&str> {
     usize::try_from(place).ok().and_then(|place| items.get(place).copied())
 }
 
+/// The members of a valid json object, in order, with their values' texts.
+pub fn raw_members(text: &str) -> Result<Vec<(String, &str)>> {
+    let mut parser = Parser { text, place: 0, build: true };
+    let mut members = Vec::new();
+    if parser.peek() != Some(b'{') {
+        return Ok(members);
+    }
+    parser.place += 1;
+    while parser.peek() == Some(b'"') {
+        let name = parser.string()?;
+        parser.peek();
+        parser.place += 1;
+        let Some(value) = parser.raw_value() else { break };
+        members.push((name, value));
+        parser.peek();
+        parser.place += 1;
+    }
+    Ok(members)
+}
+
+/// The texts of the elements of a valid json array.
+pub fn raw_elements(text: &str) -> Result<Vec<&str>> {
+    let mut parser = Parser { text, place: 0, build: false };
+    let mut items = Vec::new();
+    if parser.peek() != Some(b'[') {
+        return Ok(items);
+    }
+    parser.place += 1;
+    while parser.peek().is_some_and(|byte| byte != b']') {
+        let Some(item) = parser.raw_value() else { break };
+        items.push(item);
+        if parser.peek() == Some(b',') {
+            parser.place += 1;
+        }
+    }
+    Ok(items)
+}
+
 /// A valid value as text: a string without quotes, NULL for null.
 pub fn raw_text(raw: &str) -> Result<Datum> {
     match raw.as_bytes().first() {

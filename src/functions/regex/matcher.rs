@@ -52,7 +52,10 @@ pub(super) struct Compiled {
 pub(super) type Captures = Vec<Option<(usize, usize)>>;
 
 fn too_complex() -> Error {
-    Error::new(state::INVALID_REGULAR_EXPRESSION, "invalid regular expression: regular expression is too complex")
+    Error::new(
+        state::INVALID_REGULAR_EXPRESSION,
+        "invalid regular expression: regular expression is too complex",
+    )
 }
 
 struct Builder<'c> {

@@ -314,11 +314,7 @@ fn regexp_like(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
 }
 
 /// The nth match from a start on.
-fn nth_match(
-    text: &[char],
-    args: &[DatumRef<'_>],
-    options: Options,
-) -> Result<Option<Captures>> {
+fn nth_match(text: &[char], args: &[DatumRef<'_>], options: Options) -> Result<Option<Captures>> {
     let start = number(args, 2, 1, 1, "start")?;
     let nth = number(args, 3, 1, 1, "n")?;
     let mut found = find_all(text, args[1].text(), options, start as usize - 1)?;
@@ -342,9 +338,7 @@ fn regexp_instr(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
     let group = number(args, 6, 0, 0, "subexpr")? as usize;
     let found = nth_match(&text, args, options)?;
     let span = found.and_then(|captures| captures.get(group).copied().flatten());
-    Ok(Datum::Integer(span.map_or(0, |(start, end)| {
-        (if end_option == 1 { end } else { start }) as i64 + 1
-    })))
+    Ok(Datum::Integer(span.map_or(0, |(start, end)| (if end_option == 1 { end } else { start }) as i64 + 1)))
 }
 
 fn regexp_substr(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
@@ -532,7 +526,10 @@ mod tests {
         assert_eq!(first("a|ab", "abc"), some(&["ab"]));
         assert_eq!(first("Y*([0-9]{1,3})", "XY1234Z"), some(&["Y123", "123"]));
         assert_eq!(first("Y*?([0-9]{1,3})", "XY1234Z"), some(&["Y1", "1"]));
-        assert_eq!(first("(a*)(ab)*(b*)", "abb"), Some(vec![Some("abb".into()), Some("a".into()), None, Some("bb".into())]));
+        assert_eq!(
+            first("(a*)(ab)*(b*)", "abb"),
+            Some(vec![Some("abb".into()), Some("a".into()), None, Some("bb".into())])
+        );
         assert_eq!(first("(.)\\1", "abccd"), some(&["cc", "c"]));
         assert_eq!(first("foo(?=bar)", "foofoobar"), some(&["foo"]));
         assert_eq!(first("\\mword\\M", "a word."), some(&["word"]));

@@ -146,12 +146,21 @@ pub(super) enum Node {
     Class(Class),
     Assert(Assertion),
     /// Lookahead and lookbehind.
-    Look { node: Box<Node>, behind: bool, negated: bool },
+    Look {
+        node: Box<Node>,
+        behind: bool,
+        negated: bool,
+    },
     /// A parenthesis that captures.
     Group(usize, Box<Node>),
     Concat(Vec<Node>),
     Alternate(Vec<Node>),
-    Repeat { node: Box<Node>, min: u32, max: Option<u32>, greedy: bool },
+    Repeat {
+        node: Box<Node>,
+        min: u32,
+        max: Option<u32>,
+        greedy: bool,
+    },
     Backreference(usize),
 }
 
@@ -366,7 +375,11 @@ impl Parser<'_> {
             digits += 1;
         }
         if digits == 0 || count > REPEAT_MAX {
-            return Err(invalid(if self.peek().is_none() { "braces {} not balanced" } else { "invalid repetition count(s)" }));
+            return Err(invalid(if self.peek().is_none() {
+                "braces {} not balanced"
+            } else {
+                "invalid repetition count(s)"
+            }));
         }
         Ok(count)
     }
@@ -381,7 +394,9 @@ impl Parser<'_> {
             '^' => Ok(Node::Assert(Assertion::LineStart)),
             '$' => Ok(Node::Assert(Assertion::LineEnd)),
             '*' | '+' | '?' => Err(invalid("quantifier operand invalid")),
-            '{' if self.peek().is_some_and(|c| c.is_ascii_digit()) => Err(invalid("quantifier operand invalid")),
+            '{' if self.peek().is_some_and(|c| c.is_ascii_digit()) => {
+                Err(invalid("quantifier operand invalid"))
+            }
             '\\' => self.escape(),
             c => Ok(Node::Char(c)),
         }
@@ -434,7 +449,8 @@ impl Parser<'_> {
             }
             is_first = false;
             let Some(low) = self.class_item(&mut class)? else { continue };
-            let ranges = self.peek() == Some('-') && self.pattern.get(self.place + 1).is_some_and(|c| *c != ']');
+            let ranges =
+                self.peek() == Some('-') && self.pattern.get(self.place + 1).is_some_and(|c| *c != ']');
             if !ranges {
                 class.ranges.push((low, low));
                 continue;
@@ -472,7 +488,9 @@ impl Parser<'_> {
                 let name = self.until(close)?;
                 return match (name.chars().next(), name.chars().count()) {
                     (Some(only), 1) => Ok(Some(only)),
-                    _ => collating_element(&name).map(Some).ok_or_else(|| invalid("invalid collating element")),
+                    _ => {
+                        collating_element(&name).map(Some).ok_or_else(|| invalid("invalid collating element"))
+                    }
                 };
             }
         }
