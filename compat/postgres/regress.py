@@ -54,7 +54,7 @@ class Side:
         self.connect()
 
     def connect(self):
-        self.client = Client("127.0.0.1", self.port, "postgres", self.database, OPTIONS)
+        self.client = Client("127.0.0.1", self.port, "postgres", self.database, OPTIONS, timeout_s=30)
         for text in SESSION:
             self.client.query(text)
 

@@ -20,7 +20,7 @@ const RESULT_SCALE_MAX: f64 = 2000.0;
 /// log10(e)
 const LOG10_E: f64 = 0.434294481903252;
 /// Digits of a power that is computed exactly.
-const EXACT_DIGITS_MAX: u64 = 40_000;
+const EXACT_DIGITS_MAX: u64 = 600_000;
 
 fn overflow() -> Error {
     Error::new(state::NUMERIC_VALUE_OUT_OF_RANGE, "value overflows numeric format")
@@ -49,8 +49,10 @@ impl Fixed {
         (&decimal.mantissa << self.bits) / BigInt::from(10u8).pow(decimal.scale)
     }
 
+    /// Rounded towards zero, so that a falling power reaches it.
     fn multiply(&self, a: &BigInt, b: &BigInt) -> BigInt {
-        (a * b) >> self.bits
+        let product = a * b;
+        if product.is_negative() { -((-product) >> self.bits) } else { product >> self.bits }
     }
 
     fn divide(&self, a: &BigInt, b: &BigInt) -> BigInt {
@@ -340,12 +342,42 @@ fn whole_power(base: &Decimal, exponent: i64, exponent_scale: i64) -> Result<Dec
         let mantissa = if rounds { quotient + step } else { quotient };
         return Ok(Decimal { mantissa, scale });
     }
-    let magnitude = Decimal { mantissa: base.mantissa.abs(), scale: base.scale };
-    let fixed = Fixed::with_digits(i64::from(scale) + 40 + estimate.abs() as i64 + count.ilog10() as i64);
-    let (power, shift) = fixed.exp(&(fixed.ln(&magnitude) * exponent));
-    let power = fixed.round(&power, shift, scale.into());
-    let is_negative = base.mantissa.is_negative() && exponent % 2 != 0;
-    Ok(if is_negative { Decimal { mantissa: -power.mantissa, ..power } } else { power })
+    Ok(truncated_power(base, exponent, i64::from(scale) + estimate.max(0.0) as i64).rescale(scale))
+}
+
+/// A power by squaring, in which every product is cut to the digits that can matter.
+fn truncated_power(base: &Decimal, exponent: i64, digits: i64) -> Decimal {
+    // One more for every step that may lose one, and some to round with.
+    let kept = digits.max(0) + 24;
+    let cut = |mantissa: BigInt, places: i64| -> (BigInt, i64) {
+        let excess = mantissa.magnitude().bits() as i64 * 301 / 1000 - kept;
+        if excess <= 0 {
+            return (mantissa, places);
+        }
+        (mantissa / BigInt::from(10u8).pow(excess as u32), places + excess)
+    };
+    let mut square = cut(base.mantissa.clone(), -i64::from(base.scale));
+    let mut product = (BigInt::one(), 0i64);
+    let mut rest = exponent.unsigned_abs();
+    while rest > 0 {
+        if rest & 1 == 1 {
+            product = cut(product.0 * &square.0, product.1 + square.1);
+        }
+        rest >>= 1;
+        if rest > 0 {
+            square = cut(&square.0 * &square.0, square.1 * 2);
+        }
+    }
+    let (mantissa, places) = if exponent < 0 {
+        let digits = product.0.magnitude().bits() as i64 * 301 / 1000 + kept;
+        (BigInt::from(10u8).pow(digits as u32) / product.0, -product.1 - digits)
+    } else {
+        product
+    };
+    if places >= 0 {
+        return Decimal { mantissa: mantissa * BigInt::from(10u8).pow(places as u32), scale: 0 };
+    }
+    Decimal { mantissa, scale: (-places) as u32 }
 }
 
 fn power(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
@@ -433,9 +465,18 @@ fn common(args: &[DatumRef<'_>]) -> std::result::Result<(BigInt, BigInt, u32), D
     }
 }
 
+/// Euclid's: the binary algorithm takes too many steps on long numbers.
+fn greatest_divisor(mut a: BigInt, mut b: BigInt) -> BigInt {
+    while !b.is_zero() {
+        let rest = &a % &b;
+        a = std::mem::replace(&mut b, rest);
+    }
+    a.abs()
+}
+
 fn gcd(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
     Ok(match common(args) {
-        Ok((a, b, scale)) => Numeric::Finite(Decimal { mantissa: a.gcd(&b), scale }).to_datum(),
+        Ok((a, b, scale)) => Numeric::Finite(Decimal { mantissa: greatest_divisor(a, b), scale }).to_datum(),
         Err(nan) => nan,
     })
 }
@@ -443,7 +484,7 @@ fn gcd(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
 fn lcm(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
     match common(args) {
         Ok((a, b, scale)) => {
-            let mantissa = if a.is_zero() || b.is_zero() { BigInt::zero() } else { a.lcm(&b) };
+            let mantissa = if a.is_zero() || b.is_zero() { BigInt::zero() } else { (&a / greatest_divisor(a.clone(), b.clone()) * b).abs() };
             Ok(checked(Decimal { mantissa, scale })?.to_datum())
         }
         Err(nan) => Ok(nan),
