@@ -347,7 +347,8 @@ pub fn operators() -> impl Iterator<Item = &'static Operator> {
     listed.chain(compare::COMPARISONS.iter().flat_map(|group| group.iter()))
 }
 
-static INTERNAL_GROUPS: &[&[Function]] = &[array::INTERNAL, cast::INTERNAL, row::INTERNAL, window::INTERNAL];
+static INTERNAL_GROUPS: &[&[Function]] =
+    &[array::INTERNAL, cast::INTERNAL, json_parts::INTERNAL, row::INTERNAL, window::INTERNAL];
 
 /// A function that the grammar calls, and no name.
 pub fn internal(name: &str) -> &'static Function {

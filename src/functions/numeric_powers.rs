@@ -484,7 +484,11 @@ fn gcd(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
 fn lcm(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
     match common(args) {
         Ok((a, b, scale)) => {
-            let mantissa = if a.is_zero() || b.is_zero() { BigInt::zero() } else { (&a / greatest_divisor(a.clone(), b.clone()) * b).abs() };
+            let mantissa = if a.is_zero() || b.is_zero() {
+                BigInt::zero()
+            } else {
+                (&a / greatest_divisor(a.clone(), b.clone()) * b).abs()
+            };
             Ok(checked(Decimal { mantissa, scale })?.to_datum())
         }
         Err(nan) => Ok(nan),

@@ -13,6 +13,7 @@ pub mod lexical;
 mod lower;
 mod parse;
 pub mod plan;
+mod rewrite;
 #[cfg(test)]
 mod script_tests;
 pub mod statement;

@@ -10,7 +10,7 @@ use sqlparser::tokenizer::{Location, Token, TokenWithSpan};
 
 use super::lexical::{self, Extent};
 use super::statement::{Overriding, Parsed, Statement};
-use super::utility;
+use super::{rewrite, utility};
 use crate::error::{Error, Result, state};
 
 /// Stack for parsing, binding and dropping one level of a deep statement, in bytes. Unoptimised builds
@@ -45,7 +45,7 @@ pub fn parse_expression(text: &str) -> Result<ast::Expr> {
     let extent = lexical::check(text)?;
     with_stack(extent, || {
         let tokens = lexical::tokenize(text, &PostgreSqlDialect {})?;
-        sqlparse(text, &tokens, |parser| parser.parse_expr())
+        sqlparse(text, &rewrite::rewrite(text, &tokens), |parser| parser.parse_expr())
     })
 }
 
@@ -146,7 +146,8 @@ fn check_first_word(text: &str, tokens: &[TokenWithSpan]) -> Result<()> {
 /// Parses a statement that is not one of our own.
 pub(super) fn parse_with_sqlparser(text: &str, tokens: &[TokenWithSpan]) -> Result<Statement> {
     check_first_word(text, tokens)?;
-    let tokens = spell_out_table(tokens);
+    let tokens = rewrite::rewrite(text, tokens);
+    let tokens = spell_out_table(&tokens);
     let tokens = order_identity_options(&tokens)?;
     let (tokens, overriding) = take_overriding(&tokens);
     let statement = sqlparse(text, &tokens, |parser| parser.parse_statement())?;

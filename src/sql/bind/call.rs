@@ -351,7 +351,9 @@ impl Binder<'_> {
             None => Window::default(),
         };
         let inner = place.within(Clause::Window);
-        let partition_by = spec.partition_by.iter().map(|expr| {
+        let exclusion = spec.partition_by.iter().find_map(exclusion_of).unwrap_or(Exclusion::NoOthers);
+        let keys = spec.partition_by.iter().filter(|expr| exclusion_of(expr).is_none());
+        let partition_by = keys.map(|expr| {
             let expr = self.expr(expr, inner)?;
             let expr = self.settle(expr)?;
             check_comparable(expr.ty, "an equality operator").map(|()| expr)
@@ -364,6 +366,7 @@ impl Binder<'_> {
             frame: None,
         };
         let frame = spec.window_frame.as_ref().map(|frame| self.frame(frame, &window, inner)).transpose()?;
+        let frame = frame.map(|frame| Frame { exclusion, ..frame });
         Ok(Window { frame, ..window })
     }
 
@@ -394,7 +397,7 @@ impl Binder<'_> {
             (FrameBound::Following(_), FrameBound::Preceding(_) | FrameBound::CurrentRow) => {
                 bail!(WINDOWING_ERROR, "frame starting from following row cannot have preceding rows")
             }
-            _ => Ok(Frame { units, start, end, exclusion: self.exclusion(frame) }),
+            _ => Ok(Frame { units, start, end, exclusion: Exclusion::NoOthers }),
         }
     }
 
@@ -444,11 +447,6 @@ impl Binder<'_> {
         let ty = if ty.name.starts_with("int") { &crate::types::integer::INT8 } else { ty };
         let offset = self.coerce(offset, ty, NO_TYPMOD, Purpose::Implicit)?;
         self.call_internal("frame_offset", vec![offset])
-    }
-
-    /// EXCLUDE, which sqlparser lacks: it was noted by the place of its frame.
-    fn exclusion(&self, _: &ast::WindowFrame) -> Exclusion {
-        Exclusion::NoOthers
     }
 
     /// Calls a function that no name calls.
@@ -575,6 +573,17 @@ impl Binder<'_> {
         };
         let now = self.call_bound("now", Vec::new())?;
         self.coerce(now, ty, typmod, Purpose::Explicit)
+    }
+}
+
+/// EXCLUDE of a frame, which stands among the keys of PARTITION BY: sqlparser lacks it.
+fn exclusion_of(expr: &ast::Expr) -> Option<Exclusion> {
+    let ast::Expr::Identifier(ident) = expr else { return None };
+    match ident.value.strip_prefix(crate::sql::rewrite::EXCLUDE)? {
+        "current_row" => Some(Exclusion::CurrentRow),
+        "group" => Some(Exclusion::Group),
+        "ties" => Some(Exclusion::Ties),
+        _ => Some(Exclusion::NoOthers),
     }
 }
 

@@ -7,8 +7,8 @@ use super::{Binder, EXPRESSION_DEPTH_MAX, Purpose, Scope, not_postgresql, resolv
 use crate::bail;
 use crate::error::{Error, Result, state};
 use crate::functions;
-use crate::sql::lexical;
 use crate::sql::tree::{Aggregate, Body, Expr, ExprKind, From, FunctionRef, Output, Query, Select, SetCall};
+use crate::sql::{lexical, rewrite};
 use crate::types::array::Array;
 use crate::types::{Category, Datum, NO_TYPMOD, Type, boolean, interval, text};
 
@@ -865,6 +865,17 @@ impl Binder<'_> {
         right: &[ast::Expr],
         place: Place<'_>,
     ) -> Result<Expr> {
+        if let BinaryOperator::Overlaps = op {
+            let args: Vec<&ast::Expr> = left.iter().chain(right).collect();
+            if left.len() != 2 || right.len() != 2 {
+                bail!(
+                    SYNTAX_ERROR,
+                    "wrong number of parameters on {} side of OVERLAPS expression",
+                    if left.len() != 2 { "left" } else { "right" }
+                );
+            }
+            return self.call_named("overlaps", &args, place);
+        }
         let operator = match op {
             BinaryOperator::Eq => "=",
             BinaryOperator::NotEq => "<>",
@@ -980,7 +991,26 @@ impl Binder<'_> {
         place: Place<'_>,
     ) -> Result<Expr> {
         let arg = self.expr(arg, place)?;
+        if let ast::Expr::Function(call) = low
+            && let ast::FunctionArguments::List(list) = &call.args
+            && call.name.to_string() == rewrite::SYMMETRIC
+            && let [ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(low))] = list.args.as_slice()
+        {
+            // Both orders of the bounds count.
+            let (low, high) = (self.expr(low, place)?, self.expr(high, place)?);
+            let (one, other) = (
+                self.between_bound(arg.clone(), negated, low.clone(), high.clone())?,
+                self.between_bound(arg, negated, high, low)?,
+            );
+            let parts = vec![one, other];
+            let kind = if negated { ExprKind::And(parts) } else { ExprKind::Or(parts) };
+            return Ok(Expr::new(kind, &boolean::BOOL));
+        }
         let (low, high) = (self.expr(low, place)?, self.expr(high, place)?);
+        self.between_bound(arg, negated, low, high)
+    }
+
+    fn between_bound(&mut self, arg: Expr, negated: bool, low: Expr, high: Expr) -> Result<Expr> {
         let (above, below) = if negated { ("<", ">") } else { (">=", "<=") };
         let parts = vec![self.infix(above, arg.clone(), low)?, self.infix(below, arg, high)?];
         let kind = if negated { ExprKind::Or(parts) } else { ExprKind::And(parts) };

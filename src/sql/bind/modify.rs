@@ -12,9 +12,10 @@ use crate::bail;
 use crate::catalog::{Identity, Index, Relation, RelationKind};
 use crate::error::{Error, Result, state};
 use crate::sql::parse_expression;
+use crate::sql::rewrite::SUBSCRIPT_MARK;
 use crate::sql::statement::Overriding;
 use crate::sql::tree::{Expr, ExprKind, From, Output, Query};
-use crate::types::{Datum, text};
+use crate::types::{Datum, NO_TYPMOD, text};
 
 /// The table that a statement changes, and its name in SQLite's SQL.
 #[derive(Clone, Debug)]
@@ -122,7 +123,21 @@ impl Binder<'_> {
         let listed = self.listed_columns(&target.relation, &insert.columns)?;
         let (columns, source) = match &insert.source {
             None => self.default_row(&target.relation)?,
-            Some(query) => self.insert_source(query, &target.relation, listed, overriding)?,
+            Some(query) => {
+                let parts: Vec<Option<String>> = insert
+                    .columns
+                    .iter()
+                    .map(|name| match name.0.as_slice() {
+                        [ast::ObjectNamePart::Identifier(ident)] => subscripts_of(ident),
+                        _ => None,
+                    })
+                    .collect();
+                if parts.iter().any(Option::is_some) {
+                    self.insert_parts(query, &target.relation, listed, &parts)?
+                } else {
+                    self.insert_source(query, &target.relation, listed, overriding)?
+                }
+            }
         };
         let scope = only(table);
         let conflict = match &insert.on {
@@ -148,7 +163,7 @@ impl Binder<'_> {
                 return Err(Error::unsupported("a part of a column as a target"));
             };
             let place = self.column_place(relation, ident)?;
-            if places.contains(&place) {
+            if places.contains(&place) && subscripts_of(ident).is_none() {
                 let message = format!("column \"{}\" specified more than once", relation.columns[place].name);
                 return Err(self.at(Error::new(state::DUPLICATE_COLUMN, message), ident.span));
             }
@@ -161,7 +176,8 @@ impl Binder<'_> {
     }
 
     fn column_place(&self, relation: &Relation, ident: &ast::Ident) -> Result<usize> {
-        let name = crate::catalog::naming::fold(&ident.value, ident.quote_style.is_some()).0;
+        let bare = ident.value.split(SUBSCRIPT_MARK).next().unwrap_or_default();
+        let name = crate::catalog::naming::fold(bare, ident.quote_style.is_some()).0;
         match relation.columns.iter().position(|column| column.name == name) {
             Some(place) => Ok(place),
             None => {
@@ -183,6 +199,61 @@ impl Binder<'_> {
             }
             None => self.assign(column, Expr::constant(Datum::Null, &text::UNKNOWN)),
         }
+    }
+
+    /// A column's value with one element or part changed.
+    pub(in crate::sql) fn assign_part(
+        &mut self,
+        base: Expr,
+        subscripts: &str,
+        value: Expr,
+        place: Place<'_>,
+    ) -> Result<Expr> {
+        let parsed = parse_expression(&format!("x{subscripts}"))?;
+        let ast::Expr::CompoundFieldAccess { access_chain, .. } = &parsed else {
+            return Err(Error::unsupported("this target of an assignment"));
+        };
+        let ty = base.ty.base();
+        if ty.oid == crate::types::json::JSONB.oid {
+            let value = self.coerce(value, &crate::types::json::JSONB, NO_TYPMOD, Purpose::Assignment)?;
+            let mut args = vec![base, value];
+            for access in access_chain {
+                let ast::AccessExpr::Subscript(ast::Subscript::Index { index }) = access else {
+                    bail!(DATATYPE_MISMATCH, "jsonb subscript does not support slices")
+                };
+                let step = self.expr(index, place)?;
+                args.push(self.coerce(step, &text::TEXT, NO_TYPMOD, Purpose::Assignment)?);
+            }
+            return Ok(self.call_internal_as("jsonb_with_part", args, ty));
+        }
+        let Some(element) = ty.element() else {
+            bail!(
+                DATATYPE_MISMATCH,
+                "cannot subscript type {} because it does not support subscripting",
+                ty.sql_name
+            )
+        };
+        let is_slice = access_chain
+            .iter()
+            .any(|access| matches!(access, ast::AccessExpr::Subscript(ast::Subscript::Slice { .. })));
+        let wanted = if is_slice { ty } else { element };
+        let source = value.ty;
+        let typmod = base.typmod;
+        let Some(value) = self.try_coerce(value, wanted, typmod, Purpose::Assignment)? else {
+            return Err(Error::new(
+                state::DATATYPE_MISMATCH,
+                format!(
+                    "subscripted assignment requires type {} but expression is of type {}",
+                    wanted.sql_name, source.sql_name
+                ),
+            )
+            .with_hint("You will need to rewrite or cast the expression."));
+        };
+        let base = self.coerce(base, ty, NO_TYPMOD, Purpose::Implicit)?;
+        let mut args = vec![base, value];
+        args.extend(self.subscript_arguments(access_chain, is_slice, place)?);
+        let name = if is_slice { "array_with_part" } else { "array_with_element" };
+        Ok(self.call_internal_as(name, args, ty).with_typmod(typmod))
     }
 
     /// The columns that no source gives a value but that need one: they have a default, or are SQLite's
@@ -281,6 +352,59 @@ impl Binder<'_> {
             row.extend(defaults.iter().cloned());
         }
         Ok(rows)
+    }
+
+    /// VALUES for columns of which only parts are given: `INSERT INTO t (a[1], a[2]) VALUES …`.
+    fn insert_parts(
+        &mut self,
+        query: &ast::Query,
+        relation: &Relation,
+        listed: Vec<usize>,
+        parts: &[Option<String>],
+    ) -> Result<(Vec<usize>, Source)> {
+        let ast::SetExpr::Values(values) = &*query.body else {
+            return Err(Error::unsupported("INSERT of a query into parts of columns"));
+        };
+        let scope = Scope::default();
+        let place = Place { scope: &scope, clause: Clause::Values };
+        let mut columns: Vec<usize> = Vec::new();
+        for column in &listed {
+            if !columns.contains(column) {
+                columns.push(*column);
+            }
+        }
+        let (extra, defaults) = self.unlisted_defaults(relation, &columns)?;
+        let mut rows = Vec::new();
+        for row in &values.rows {
+            check_width(row.content.len(), listed.len())?;
+            let mut bound: Vec<Option<Expr>> = vec![None; columns.len()];
+            for (number, value) in row.content.iter().enumerate() {
+                let column = &relation.columns[listed[number]];
+                let slot = columns.iter().position(|other| *other == listed[number]).unwrap_or(0);
+                bound[slot] = Some(match &parts[number] {
+                    None => self.insert_value(value, relation, listed[number], None, place)?,
+                    Some(subscripts) => {
+                        let ty = column.ty.ok_or_else(|| Error::internal("a table's column has no type"))?;
+                        let none = Expr::constant(Datum::Null, ty).with_typmod(column.typmod);
+                        let base = bound[slot].take().unwrap_or(none);
+                        let value = self.expr(value, place)?;
+                        let changed = self.assign_part(base, subscripts, value, place)?;
+                        self.assign(column, changed)?
+                    }
+                });
+            }
+            let mut whole = Vec::new();
+            for (slot, value) in bound.into_iter().enumerate() {
+                whole.push(match value {
+                    Some(value) => value,
+                    None => self.default_value(relation, columns[slot])?,
+                });
+            }
+            whole.extend(defaults.iter().cloned());
+            rows.push(whole);
+        }
+        columns.extend(extra);
+        Ok((columns, Source::Rows(rows)))
     }
 
     fn insert_value(
@@ -472,6 +596,22 @@ impl Binder<'_> {
             return Err(self.at(error, span_of(name)));
         };
         let column = self.column_place(relation, ident)?;
+        if let Some(subscripts) = subscripts_of(ident) {
+            let before = sets.iter().position(|(other, _)| *other == column);
+            let base = match before {
+                Some(at) => sets.remove(at).1,
+                None => place.scope.qualified(
+                    None,
+                    &place.scope.tables[0].name,
+                    &relation.columns[column].name,
+                )?,
+            };
+            let value = self.expr(value, place)?;
+            let changed = self.assign_part(base, &subscripts, value, place)?;
+            let changed = self.assign(&relation.columns[column], changed)?;
+            sets.push((column, changed));
+            return Ok(());
+        }
         if sets.iter().any(|(other, _)| *other == column) {
             let message =
                 format!("multiple assignments to same column \"{}\"", relation.columns[column].name);
@@ -580,6 +720,11 @@ impl Binder<'_> {
         values.extend(defaults);
         Ok((columns, values))
     }
+}
+
+/// The subscripts of a column that is assigned to, as text.
+fn subscripts_of(ident: &ast::Ident) -> Option<String> {
+    ident.value.split_once(SUBSCRIPT_MARK).map(|(_, subscripts)| subscripts.to_owned())
 }
 
 /// A scope of one table.
