@@ -1,6 +1,6 @@
 //! Aggregates. Where SQLite's own means the same it is used; the others keep their state in Rust.
 
-use super::{Aggregate, Body, Env, Function, Kind, lacking};
+use super::{Aggregate, Body, Env, Function, Kind};
 use crate::error::{Error, Result, state};
 use crate::types::boolean::BOOL;
 use crate::types::bytea::BYTEA;
@@ -10,10 +10,11 @@ use crate::types::integer::{INT2, INT4, INT8};
 use crate::types::interval::{INTERVAL, Interval};
 use crate::types::numeric::{Decimal, NUMERIC, Numeric};
 use crate::types::oid::OID;
-use crate::types::record::ANY;
+use crate::types::record::{ANY, ANYARRAY};
 use crate::types::text::{BPCHAR, TEXT};
 use crate::types::time::TIME;
 use crate::types::timestamp::{TIMESTAMP, TIMESTAMPTZ};
+use crate::types::timetz::TIMETZ;
 use crate::types::{Datum, DatumRef, Oid, Type};
 
 /// sum(int8) and avg of integers: exact in 128 bits.
@@ -213,6 +214,10 @@ fn all_bits() -> Box<dyn Aggregate> {
     Box::new(Bits { combine: |a, b| a & b, value: None })
 }
 
+fn odd_bits() -> Box<dyn Aggregate> {
+    Box::new(Bits { combine: |a, b| a ^ b, value: None })
+}
+
 fn any_bits() -> Box<dyn Aggregate> {
     Box::new(Bits { combine: |a, b| a | b, value: None })
 }
@@ -276,6 +281,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
     max(2129, &[&TEXT]),
     max(2130, &[&NUMERIC]),
     max(2244, &[&BPCHAR]),
+    max(2124, &[&TIMETZ]),
+    max(2050, &[&ANYARRAY]),
+    min(2140, &[&TIMETZ]),
+    min(2051, &[&ANYARRAY]),
+    of(6164, "bit_xor", &[&INT2], &INT2, Body::Aggregate(odd_bits)),
+    of(6165, "bit_xor", &[&INT4], &INT4, Body::Aggregate(odd_bits)),
+    of(6166, "bit_xor", &[&INT8], &INT8, Body::Aggregate(odd_bits)),
     min(2133, &[&INT2]),
     min(2132, &[&INT4]),
     min(2131, &[&INT8]),
@@ -301,12 +313,4 @@ pub(super) const FUNCTIONS: &[Function] = &[
     of(2241, "bit_or", &[&INT8], &INT8, Body::Aggregate(any_bits)),
     of(3538, "string_agg", &[&TEXT, &TEXT], &TEXT, Body::Aggregate(boxed::<Texts>)),
     of(3545, "string_agg", &[&BYTEA, &BYTEA], &BYTEA, Body::Aggregate(boxed::<Bytes>)),
-    lacking(2155, "stddev", &[&INT4], &NUMERIC).kind(Kind::Aggregate),
-    lacking(2154, "stddev", &[&INT8], &NUMERIC).kind(Kind::Aggregate),
-    lacking(2158, "stddev", &[&FLOAT8], &FLOAT8).kind(Kind::Aggregate),
-    lacking(2159, "stddev", &[&NUMERIC], &NUMERIC).kind(Kind::Aggregate),
-    lacking(2149, "variance", &[&INT4], &NUMERIC).kind(Kind::Aggregate),
-    lacking(2148, "variance", &[&INT8], &NUMERIC).kind(Kind::Aggregate),
-    lacking(2152, "variance", &[&FLOAT8], &FLOAT8).kind(Kind::Aggregate),
-    lacking(2153, "variance", &[&NUMERIC], &NUMERIC).kind(Kind::Aggregate),
 ];

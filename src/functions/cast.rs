@@ -12,6 +12,7 @@ use crate::types::float::{FLOAT4, FLOAT8, datum};
 use crate::types::integer::{INT2, INT4, INT8};
 use crate::types::interval::{INTERVAL, Interval};
 use crate::types::json::{JSON, JSONB, Json};
+use crate::types::network::{CIDR, INET, MACADDR, MACADDR8};
 use crate::types::numeric::{NUMERIC, Numeric};
 use crate::types::oid::{
     OID, REGCLASS, REGCOLLATION, REGNAMESPACE, REGOPER, REGOPERATOR, REGPROC, REGPROCEDURE, REGROLE, REGTYPE,
@@ -20,6 +21,7 @@ use crate::types::record::ANYARRAY;
 use crate::types::text::{BPCHAR, CHAR, NAME, TEXT, VARCHAR, cut_name};
 use crate::types::time::TIME;
 use crate::types::timestamp::{self, TIMESTAMP, TIMESTAMPTZ};
+use crate::types::timetz::{TIMETZ, ZonedTime};
 use crate::types::{Category, Datum, DatumRef, Type};
 
 /// Where a cast may happen without being written.
@@ -348,6 +350,28 @@ fn timestamptz_to_timestamp(args: &[DatumRef<'_>], env: &dyn Env) -> Result<Datu
     Ok(Datum::Integer(local(args, env)))
 }
 
+fn time_to_timetz(args: &[DatumRef<'_>], env: &dyn Env) -> Result<Datum> {
+    let format = env.format();
+    let time_us = args[0].integer();
+    let local = date::today(format) * DAY_US + time_us;
+    let offset = format.time_zone.offset_at(format.time_zone.to_utc(local));
+    Ok(ZonedTime { time_us, offset }.to_datum())
+}
+
+fn timetz_to_time(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
+    Ok(Datum::Integer(ZonedTime::from_stored(args[0].integer()).time_us))
+}
+
+fn timestamptz_to_timetz(args: &[DatumRef<'_>], env: &dyn Env) -> Result<Datum> {
+    let value = args[0].integer();
+    if timestamp::is_infinite(value) {
+        return Ok(Datum::Null);
+    }
+    let offset = env.format().time_zone.offset_at(value);
+    let time_us = (value + i64::from(offset) * SECOND_US).rem_euclid(DAY_US);
+    Ok(ZonedTime { time_us, offset }.to_datum())
+}
+
 fn time_to_interval(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
     Ok(Interval { time_us: args[0].integer(), ..Interval::default() }.to_datum())
 }
@@ -538,6 +562,16 @@ pub static CASTS: &[Cast] = &[
     cast(
         Assignment,
         scalar(2027, "timestamptz_timestamp", &[&TIMESTAMPTZ], &TIMESTAMP, timestamptz_to_timestamp).stable(),
+    ),
+    binary(&CIDR, &INET, Implicit),
+    cast(Assignment, scalar(1715, "inet_cidr", &[&INET], &CIDR, super::network::to_cidr)),
+    cast(Implicit, scalar(4123, "macaddr_macaddr8", &[&MACADDR], &MACADDR8, super::network::widen)),
+    cast(Implicit, scalar(4124, "macaddr8_macaddr", &[&MACADDR8], &MACADDR, super::network::narrow)),
+    cast(Implicit, scalar(2047, "time_timetz", &[&TIME], &TIMETZ, time_to_timetz).stable()),
+    cast(Assignment, scalar(2046, "timetz_time", &[&TIMETZ], &TIME, timetz_to_time)),
+    cast(
+        Assignment,
+        scalar(1388, "timestamptz_timetz", &[&TIMESTAMPTZ], &TIMETZ, timestamptz_to_timetz).stable(),
     ),
     binary(&VARCHAR, &TEXT, Implicit),
     binary(&VARCHAR, &BPCHAR, Implicit),

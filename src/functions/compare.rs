@@ -3,8 +3,8 @@
 
 use super::{Function, Operator, native, operator};
 use crate::types::{
-    Oid, Type, boolean, bytea, date, float, integer, interval, json, numeric, oid, text, time, timestamp,
-    uuid,
+    Oid, Type, boolean, bytea, date, float, integer, interval, json, network, numeric, oid, text, time,
+    timestamp, timetz, uuid,
 };
 
 const fn comparisons(args: &'static [&'static Type], oids: [(Oid, Oid, &'static str); 6]) -> [Operator; 6] {
@@ -245,6 +245,50 @@ pub(super) static COMPARISONS: &[&[Operator; 6]] = &[
             (3244, 4041, "jsonb_le"),
             (3243, 4040, "jsonb_gt"),
             (3245, 4042, "jsonb_ge"),
+        ],
+    ),
+    &comparisons(
+        &[&timetz::TIMETZ, &timetz::TIMETZ],
+        [
+            (1550, 1352, "timetz_eq"),
+            (1551, 1353, "timetz_ne"),
+            (1552, 1354, "timetz_lt"),
+            (1553, 1355, "timetz_le"),
+            (1554, 1357, "timetz_gt"),
+            (1555, 1356, "timetz_ge"),
+        ],
+    ),
+    &comparisons(
+        &[&network::INET, &network::INET],
+        [
+            (1201, 920, "network_eq"),
+            (1202, 925, "network_ne"),
+            (1203, 921, "network_lt"),
+            (1204, 922, "network_le"),
+            (1205, 923, "network_gt"),
+            (1206, 924, "network_ge"),
+        ],
+    ),
+    &comparisons(
+        &[&network::MACADDR, &network::MACADDR],
+        [
+            (1220, 830, "macaddr_eq"),
+            (1221, 835, "macaddr_ne"),
+            (1222, 831, "macaddr_lt"),
+            (1223, 832, "macaddr_le"),
+            (1224, 833, "macaddr_gt"),
+            (1225, 834, "macaddr_ge"),
+        ],
+    ),
+    &comparisons(
+        &[&network::MACADDR8, &network::MACADDR8],
+        [
+            (3362, 4113, "macaddr8_eq"),
+            (3363, 4118, "macaddr8_ne"),
+            (3364, 4114, "macaddr8_lt"),
+            (3365, 4115, "macaddr8_le"),
+            (3366, 4116, "macaddr8_gt"),
+            (3367, 4117, "macaddr8_ge"),
         ],
     ),
 ];

@@ -10,6 +10,7 @@ mod binary;
 pub mod cast;
 mod compare;
 mod datetime;
+mod enums;
 mod env;
 mod float;
 mod format_datetime;
@@ -18,6 +19,7 @@ mod integer;
 mod json;
 mod json_build;
 mod json_parts;
+mod network;
 mod numeric;
 mod numeric_powers;
 pub mod pattern;
@@ -27,6 +29,7 @@ mod sequence;
 mod series;
 pub mod session;
 mod signature;
+mod statistics;
 mod string;
 mod window;
 
@@ -305,6 +308,7 @@ static FUNCTION_GROUPS: &[&[Function]] = &[
     array::FUNCTIONS,
     binary::FUNCTIONS,
     datetime::FUNCTIONS,
+    enums::FUNCTIONS,
     float::FUNCTIONS,
     format_datetime::FUNCTIONS,
     format_number::FUNCTIONS,
@@ -312,12 +316,14 @@ static FUNCTION_GROUPS: &[&[Function]] = &[
     json::FUNCTIONS,
     json_build::FUNCTIONS,
     json_parts::FUNCTIONS,
+    network::FUNCTIONS,
     numeric::FUNCTIONS,
     numeric_powers::FUNCTIONS,
     regex::FUNCTIONS,
     sequence::FUNCTIONS,
     series::FUNCTIONS,
     session::FUNCTIONS,
+    statistics::FUNCTIONS,
     string::FUNCTIONS,
     window::FUNCTIONS,
 ];
@@ -325,10 +331,12 @@ static FUNCTION_GROUPS: &[&[Function]] = &[
 static OPERATOR_GROUPS: &[&[Operator]] = &[
     array::OPERATORS,
     datetime::OPERATORS,
+    enums::OPERATORS,
     float::OPERATORS,
     integer::OPERATORS,
     json::OPERATORS,
     json_parts::OPERATORS,
+    network::OPERATORS,
     numeric::OPERATORS,
     numeric_powers::OPERATORS,
     regex::OPERATORS,

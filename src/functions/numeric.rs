@@ -104,7 +104,7 @@ fn sqrt(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
 }
 
 /// The root rounded at a scale: from one more digit than is kept.
-fn root_at(decimal: &Decimal, scale: u32) -> Decimal {
+pub(super) fn root_at(decimal: &Decimal, scale: u32) -> Decimal {
     let wide = decimal.rescale(decimal.scale.max((scale + 1) * 2));
     let wanted = (scale + 1) * 2;
     let shifted: BigInt = if wide.scale > wanted {

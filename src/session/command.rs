@@ -57,7 +57,10 @@ impl Session {
             }
         }
         match &parsed.statement {
-            Statement::Definition(_) | Statement::CreateSequence(_) | Statement::DropSequence { .. } => {
+            Statement::Definition(_)
+            | Statement::CreateSequence(_)
+            | Statement::DropSequence { .. }
+            | Statement::Type(_) => {
                 self.note_run();
                 self.define(parsed, client).await
             }

@@ -114,6 +114,7 @@ pub fn define(statement: &Statement, context: &Context<'_>) -> Result<Definition
     match statement {
         Statement::Definition(statement) => ddl::define(statement, context),
         Statement::CreateSequence(create) => ddl::create_sequence(create, context),
+        Statement::Type(statement) => ddl::define_type(statement, context),
         Statement::DropSequence { if_exists, names, cascade } => {
             ddl::drop_sequences(names, *if_exists, *cascade, context)
         }
@@ -144,6 +145,7 @@ pub fn needs(statement: &Statement) -> Needs {
         Statement::Definition(_)
         | Statement::CreateSequence(_)
         | Statement::DropSequence { .. }
+        | Statement::Type(_)
         | Statement::CreateDatabase { .. }
         | Statement::DropDatabase { .. }
         | Statement::Lock { .. } => Needs::Writer,

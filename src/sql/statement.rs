@@ -24,6 +24,8 @@ pub enum Statement {
         /// CASCADE
         cascade: bool,
     },
+    /// CREATE, ALTER and DROP of enums and domains.
+    Type(TypeStatement),
     /// BEGIN, START TRANSACTION.
     Begin(TransactionModes),
     /// COMMIT, END.
@@ -156,6 +158,138 @@ impl Drop for Parsed {
         let statement = std::mem::replace(&mut self.statement, Statement::Checkpoint);
         super::with_stack(self.extent, move || drop(statement));
     }
+}
+
+/// A statement about an enum or a domain.
+#[derive(Debug)]
+pub enum TypeStatement {
+    /// CREATE TYPE name AS ENUM (labels)
+    CreateEnum {
+        /// Its name.
+        name: Name,
+        /// Its labels in order.
+        labels: Vec<String>,
+    },
+    /// ALTER TYPE
+    AlterEnum {
+        /// Its name.
+        name: Name,
+        /// What changes.
+        action: AlterEnum,
+    },
+    /// CREATE DOMAIN
+    CreateDomain(CreateDomain),
+    /// ALTER DOMAIN
+    AlterDomain {
+        /// Its name.
+        name: Name,
+        /// What changes.
+        action: AlterDomain,
+    },
+    /// DROP TYPE, DROP DOMAIN
+    Drop {
+        /// The types.
+        names: Vec<Name>,
+        /// IF EXISTS
+        if_exists: bool,
+        /// CASCADE
+        cascade: bool,
+        /// Whether DROP DOMAIN.
+        is_domain: bool,
+    },
+}
+
+/// What ALTER TYPE changes.
+#[derive(Debug)]
+pub enum AlterEnum {
+    /// ADD VALUE
+    AddValue {
+        /// The new label.
+        label: String,
+        /// IF NOT EXISTS
+        if_not_exists: bool,
+        /// Where; at the end if not given.
+        place: Option<LabelPlace>,
+    },
+    /// RENAME VALUE
+    RenameValue {
+        /// The label.
+        from: String,
+        /// Its new name.
+        to: String,
+    },
+    /// RENAME TO
+    Rename(String),
+}
+
+/// Where a new label goes.
+#[derive(Debug)]
+pub enum LabelPlace {
+    /// BEFORE
+    Before(String),
+    /// AFTER
+    After(String),
+}
+
+/// CREATE DOMAIN.
+#[derive(Debug)]
+pub struct CreateDomain {
+    /// Its name.
+    pub name: Name,
+    /// The type under it.
+    pub data_type: DataType,
+    /// What it asks of values.
+    pub constraints: Vec<DomainConstraint>,
+}
+
+/// A part of CREATE DOMAIN.
+#[derive(Debug)]
+pub enum DomainConstraint {
+    /// NOT NULL, NULL
+    NotNull(bool),
+    /// DEFAULT, as SQL text
+    Default(String),
+    /// CHECK
+    Check {
+        /// Its name, if given.
+        name: Option<String>,
+        /// About VALUE, as SQL text.
+        expression: String,
+    },
+}
+
+/// What ALTER DOMAIN changes.
+#[derive(Debug)]
+pub enum AlterDomain {
+    /// SET DEFAULT, DROP DEFAULT
+    SetDefault(Option<String>),
+    /// SET NOT NULL, DROP NOT NULL
+    SetNotNull(bool),
+    /// ADD CONSTRAINT
+    AddCheck {
+        /// Its name, if given.
+        name: Option<String>,
+        /// About VALUE, as SQL text.
+        expression: String,
+        /// NOT VALID
+        not_valid: bool,
+    },
+    /// DROP CONSTRAINT
+    DropConstraint {
+        /// Its name.
+        name: String,
+        /// IF EXISTS
+        if_exists: bool,
+    },
+    /// RENAME CONSTRAINT
+    RenameConstraint {
+        /// Its name.
+        from: String,
+        /// Its new name.
+        to: String,
+    },
+    /// RENAME TO
+    Rename(String),
 }
 
 /// OVERRIDING in INSERT.

@@ -6,8 +6,9 @@ use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::parse::{at_end, near, parse_one_of, parse_with_sqlparser, sqlparse};
 use super::statement::{
-    Copy, CopyDirection, CopyFormat, CopyOptions, CopyRelation, CreateSequence, Discard, Isolation, Name,
-    SequenceOptions, Statement, TransactionModes,
+    AlterDomain, AlterEnum, Copy, CopyDirection, CopyFormat, CopyOptions, CopyRelation, CreateDomain,
+    CreateSequence, Discard, DomainConstraint, Isolation, LabelPlace, Name, SequenceOptions, Statement,
+    TransactionModes, TypeStatement,
 };
 use crate::bail;
 use crate::catalog::naming::fold;
@@ -20,7 +21,6 @@ const LACKING: &[&str] = &[
     "ALTER CONVERSION",
     "ALTER DATABASE",
     "ALTER DEFAULT PRIVILEGES",
-    "ALTER DOMAIN",
     "ALTER EVENT TRIGGER",
     "ALTER EXTENSION",
     "ALTER FOREIGN",
@@ -46,7 +46,6 @@ const LACKING: &[&str] = &[
     "ALTER TABLESPACE",
     "ALTER TEXT SEARCH",
     "ALTER TRIGGER",
-    "ALTER TYPE",
     "ALTER USER",
     "ALTER VIEW",
     "CALL",
@@ -58,7 +57,6 @@ const LACKING: &[&str] = &[
     "CREATE CAST",
     "CREATE COLLATION",
     "CREATE CONVERSION",
-    "CREATE DOMAIN",
     "CREATE EVENT TRIGGER",
     "CREATE EXTENSION",
     "CREATE FOREIGN",
@@ -94,7 +92,6 @@ const LACKING: &[&str] = &[
     "DROP CAST",
     "DROP COLLATION",
     "DROP CONVERSION",
-    "DROP DOMAIN",
     "DROP EVENT TRIGGER",
     "DROP EXTENSION",
     "DROP FOREIGN",
@@ -117,7 +114,6 @@ const LACKING: &[&str] = &[
     "DROP TEXT SEARCH",
     "DROP TRANSFORM",
     "DROP TRIGGER",
-    "DROP TYPE",
     "DROP USER",
     "DROP VIEW",
     "FETCH",
@@ -174,6 +170,11 @@ pub(super) fn parse(text: &str, tokens: &[TokenWithSpan]) -> Result<Option<State
         "DROP" if words.peek_is(1, "DATABASE") => words.drop_database(),
         "CREATE" if words.peek_is(1, "SEQUENCE") => words.create_sequence(),
         "DROP" if words.peek_is(1, "SEQUENCE") => words.drop_sequence(),
+        "CREATE" if words.peek_is(1, "TYPE") => words.create_type(),
+        "ALTER" if words.peek_is(1, "TYPE") => words.alter_type(),
+        "CREATE" if words.peek_is(1, "DOMAIN") => words.create_domain(),
+        "ALTER" if words.peek_is(1, "DOMAIN") => words.alter_domain(),
+        "DROP" if words.peek_is(1, "TYPE") || words.peek_is(1, "DOMAIN") => words.drop_types(),
         _ => return Ok(words.lacking()),
     };
     statement.map(Some)
@@ -322,6 +323,200 @@ impl<'a> Words<'a> {
             .iter()
             .find(|command| command.split(' ').enumerate().all(|(place, word)| self.peek_is(place, word)))?;
         Some(Statement::Refused(Error::unsupported(command)))
+    }
+
+    fn create_type(&mut self) -> Result<Statement> {
+        self.at += 2;
+        let name = self.name()?;
+        if !(self.accept("AS") && self.accept("ENUM")) {
+            return Ok(Statement::Refused(Error::unsupported("CREATE TYPE but AS ENUM")));
+        }
+        self.expect_token(&Token::LParen)?;
+        let mut labels = Vec::new();
+        while !self.accept_token(&Token::RParen) {
+            if !labels.is_empty() {
+                self.expect_token(&Token::Comma)?;
+            }
+            labels.push(self.string()?);
+        }
+        self.finish(Statement::Type(TypeStatement::CreateEnum { name, labels }))
+    }
+
+    fn alter_type(&mut self) -> Result<Statement> {
+        self.at += 2;
+        let name = self.name()?;
+        let action = if self.accept("ADD") {
+            if !self.accept("VALUE") {
+                return Ok(Statement::Refused(Error::unsupported("ALTER TYPE … ADD ATTRIBUTE")));
+            }
+            let if_not_exists = self.accept("IF") && self.accept("NOT") && self.accept("EXISTS");
+            let label = self.string()?;
+            let place = if self.accept("BEFORE") {
+                Some(LabelPlace::Before(self.string()?))
+            } else if self.accept("AFTER") {
+                Some(LabelPlace::After(self.string()?))
+            } else {
+                None
+            };
+            AlterEnum::AddValue { label, if_not_exists, place }
+        } else if self.accept("RENAME") {
+            if self.accept("VALUE") {
+                let from = self.string()?;
+                self.expect("TO")?;
+                AlterEnum::RenameValue { from, to: self.string()? }
+            } else {
+                self.expect("TO")?;
+                AlterEnum::Rename(self.identifier()?)
+            }
+        } else {
+            return Ok(Statement::Refused(Error::unsupported("this ALTER TYPE")));
+        };
+        self.finish(Statement::Type(TypeStatement::AlterEnum { name, action }))
+    }
+
+    /// The text from here until one of the words outside of parentheses, or the end; at least one token.
+    fn text_until(&mut self, ends: &[&str]) -> Result<String> {
+        let start = self.at;
+        let mut depth = 0i32;
+        while let Some(token) = self.peek(0) {
+            match token {
+                Token::LParen | Token::LBracket => depth += 1,
+                Token::RParen | Token::RBracket => depth -= 1,
+                _ => {}
+            }
+            if self.at > start && depth == 0 && ends.iter().any(|end| self.peek_is(0, end)) {
+                break;
+            }
+            self.at += 1;
+        }
+        if self.at == start {
+            return Err(self.unexpected());
+        }
+        Ok(self.text_between(start, self.at))
+    }
+
+    fn text_between(&self, from: usize, to: usize) -> String {
+        let start = super::lexical::byte_offset(self.text, self.tokens[from].span.start);
+        let end = super::lexical::byte_offset(self.text, self.tokens[to - 1].span.end);
+        self.text[start..end.max(start)].to_owned()
+    }
+
+    /// `(expression)`, as text without the parentheses.
+    fn parenthesized_text(&mut self) -> Result<String> {
+        self.expect_token(&Token::LParen)?;
+        let start = self.at;
+        let mut depth = 1i32;
+        while depth > 0 {
+            match self.peek(0) {
+                None => return Err(self.unexpected()),
+                Some(Token::LParen) => depth += 1,
+                Some(Token::RParen) => depth -= 1,
+                Some(_) => {}
+            }
+            self.at += 1;
+        }
+        if self.at - 1 == start {
+            self.at -= 1;
+            return Err(self.unexpected());
+        }
+        Ok(self.text_between(start, self.at - 1))
+    }
+
+    fn create_domain(&mut self) -> Result<Statement> {
+        const PARTS: &[&str] = &["COLLATE", "DEFAULT", "CONSTRAINT", "NOT", "NULL", "CHECK"];
+        self.at += 2;
+        let name = self.name()?;
+        self.accept("AS");
+        let type_text = self.text_until(PARTS)?;
+        let data_type = super::parse::parse_data_type(&type_text)?;
+        let mut constraints = Vec::new();
+        while !self.is_done() {
+            if self.accept("COLLATE") {
+                self.name()?;
+                continue;
+            }
+            if self.accept("DEFAULT") {
+                constraints.push(DomainConstraint::Default(self.text_until(PARTS)?));
+                continue;
+            }
+            let given = if self.accept("CONSTRAINT") { Some(self.identifier()?) } else { None };
+            if self.accept("NOT") {
+                self.expect("NULL")?;
+                constraints.push(DomainConstraint::NotNull(true));
+            } else if self.accept("NULL") {
+                constraints.push(DomainConstraint::NotNull(false));
+            } else {
+                self.expect("CHECK")?;
+                let expression = self.parenthesized_text()?;
+                constraints.push(DomainConstraint::Check { name: given, expression });
+            }
+        }
+        self.finish(Statement::Type(TypeStatement::CreateDomain(CreateDomain {
+            name,
+            data_type,
+            constraints,
+        })))
+    }
+
+    fn alter_domain(&mut self) -> Result<Statement> {
+        self.at += 2;
+        let name = self.name()?;
+        let action = if self.accept("SET") {
+            if self.accept("DEFAULT") {
+                AlterDomain::SetDefault(Some(self.text_until(&[])?))
+            } else if self.accept("NOT") {
+                self.expect("NULL")?;
+                AlterDomain::SetNotNull(true)
+            } else {
+                return Ok(Statement::Refused(Error::unsupported("this ALTER DOMAIN")));
+            }
+        } else if self.accept("DROP") {
+            if self.accept("DEFAULT") {
+                AlterDomain::SetDefault(None)
+            } else if self.accept("NOT") {
+                self.expect("NULL")?;
+                AlterDomain::SetNotNull(false)
+            } else {
+                self.expect("CONSTRAINT")?;
+                let if_exists = self.accept("IF") && self.accept("EXISTS");
+                let name = self.identifier()?;
+                self.accept_any(&["CASCADE", "RESTRICT"]);
+                AlterDomain::DropConstraint { name, if_exists }
+            }
+        } else if self.accept("ADD") {
+            let name = if self.accept("CONSTRAINT") { Some(self.identifier()?) } else { None };
+            if self.accept("NOT") {
+                self.expect("NULL")?;
+                AlterDomain::SetNotNull(true)
+            } else {
+                self.expect("CHECK")?;
+                let expression = self.parenthesized_text()?;
+                let not_valid = self.accept("NOT") && self.accept("VALID");
+                AlterDomain::AddCheck { name, expression, not_valid }
+            }
+        } else if self.accept("RENAME") {
+            if self.accept("CONSTRAINT") {
+                let from = self.identifier()?;
+                self.expect("TO")?;
+                AlterDomain::RenameConstraint { from, to: self.identifier()? }
+            } else {
+                self.expect("TO")?;
+                AlterDomain::Rename(self.identifier()?)
+            }
+        } else {
+            return Ok(Statement::Refused(Error::unsupported("this ALTER DOMAIN")));
+        };
+        self.finish(Statement::Type(TypeStatement::AlterDomain { name, action }))
+    }
+
+    fn drop_types(&mut self) -> Result<Statement> {
+        let is_domain = self.peek_is(1, "DOMAIN");
+        self.at += 2;
+        let if_exists = self.accept("IF") && self.accept("EXISTS");
+        let names = self.names()?;
+        let cascade = self.accept("CASCADE");
+        self.accept("RESTRICT");
+        self.finish(Statement::Type(TypeStatement::Drop { names, if_exists, cascade, is_domain }))
     }
 
     fn transaction_word(&mut self) {

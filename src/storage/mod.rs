@@ -63,4 +63,4 @@ pub use spool::{SpillDirectory, Spool};
 pub use writer::{Changed, Statement, Writer};
 
 /// The format of data directories and files that this program writes.
-pub const FORMAT_VERSION: u32 = 3;
+pub const FORMAT_VERSION: u32 = 4;

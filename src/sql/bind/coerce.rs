@@ -131,6 +131,19 @@ impl Binder<'_> {
         Ok(Expr::new(ExprKind::Domain { arg: Box::new(value), conditions }, target))
     }
 
+    /// Binds a domain's condition, in which VALUE is of a type.
+    pub(in crate::sql) fn domain_condition(
+        &mut self,
+        condition: &sqlparser::ast::Expr,
+        base: &'static Type,
+    ) -> Result<Expr> {
+        let outer = self.domain_value.replace(base.base());
+        let scope = Scope::default();
+        let bound = self.expr(condition, Place { scope: &scope, clause: Clause::DomainCheck });
+        self.domain_value = outer;
+        self.coerce_boolean(bound?, "CHECK")
+    }
+
     /// The conditions of a domain, those of the domain under it first.
     fn domain_conditions(&mut self, ty: &'static Type, conditions: &mut Vec<DomainCondition>) -> Result<()> {
         let Shape::Domain(domain) = ty.shape else { return Ok(()) };
@@ -143,11 +156,7 @@ impl Binder<'_> {
         }
         for condition in &domain.conditions {
             let parsed = crate::sql::parse_expression(&condition.expression)?;
-            let outer = self.domain_value.replace(base);
-            let scope = Scope::default();
-            let bound = self.expr(&parsed, Place { scope: &scope, clause: Clause::DomainCheck });
-            self.domain_value = outer;
-            let bound = self.coerce_boolean(bound?, "CHECK")?;
+            let bound = self.domain_condition(&parsed, base)?;
             conditions.push(DomainCondition {
                 domain: ty,
                 name: Some(condition.name.clone()),

@@ -15,7 +15,8 @@ use crate::sql::parse_expression;
 use crate::sql::rewrite::SUBSCRIPT_MARK;
 use crate::sql::statement::Overriding;
 use crate::sql::tree::{Expr, ExprKind, From, Output, Query};
-use crate::types::{Datum, NO_TYPMOD, text};
+use crate::types::user::Domain;
+use crate::types::{Datum, NO_TYPMOD, Shape, text};
 
 /// The table that a statement changes, and its name in SQLite's SQL.
 #[derive(Clone, Debug)]
@@ -197,7 +198,21 @@ impl Binder<'_> {
                 let expr = self.expr(&parsed, Place { scope: &scope, clause: Clause::Default })?;
                 self.assign(column, expr)
             }
-            None => self.assign(column, Expr::constant(Datum::Null, &text::UNKNOWN)),
+            None => {
+                let default = match column.ty.map(|ty| ty.shape) {
+                    Some(Shape::Domain(domain)) => domain_default(domain),
+                    _ => None,
+                };
+                match default {
+                    Some(text) => {
+                        let parsed = parse_expression(text)?;
+                        let scope = Scope::default();
+                        let expr = self.expr(&parsed, Place { scope: &scope, clause: Clause::Default })?;
+                        self.assign(column, expr)
+                    }
+                    None => self.assign(column, Expr::constant(Datum::Null, &text::UNKNOWN)),
+                }
+            }
         }
     }
 
@@ -267,7 +282,8 @@ impl Binder<'_> {
         let mut places = Vec::new();
         let mut values = Vec::new();
         for (place, column) in relation.columns.iter().enumerate() {
-            let needs_value = column.default.is_some() || rowid == Some(column.number);
+            let of_domain = column.ty.is_some_and(|ty| matches!(ty.shape, Shape::Domain(_)));
+            let needs_value = column.default.is_some() || of_domain || rowid == Some(column.number);
             if needs_value && !listed.contains(&place) {
                 places.push(place);
                 values.push(self.default_value(relation, place)?);
@@ -719,6 +735,15 @@ impl Binder<'_> {
         columns.extend(places);
         values.extend(defaults);
         Ok((columns, values))
+    }
+}
+
+/// The default of a domain, or of the domain under it.
+fn domain_default(domain: &'static Domain) -> Option<&'static str> {
+    match (&domain.default, domain.base.shape) {
+        (Some(text), _) => Some(text),
+        (None, Shape::Domain(inner)) => domain_default(inner),
+        _ => None,
     }
 }
 

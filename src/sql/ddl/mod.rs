@@ -13,6 +13,7 @@ mod schema;
 mod sequence;
 mod sqlite;
 mod table;
+mod types;
 
 use sqlparser::ast;
 
@@ -25,6 +26,7 @@ use crate::error::{Error, Notice, Result, state};
 use crate::types::{Datum, Oid, Type};
 
 pub(super) use sequence::{create as create_sequence, drop as drop_sequences};
+pub(super) use types::define as define_type;
 
 /// One step of a definition.
 #[derive(Debug)]
