@@ -397,7 +397,7 @@ fn date_trunc_interval(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
 }
 
 /// A part of a date or time: exact for extract, as a double for date_part.
-enum Part {
+pub(super) enum Part {
     Whole(i64),
     /// Microseconds shown as seconds (scale 6).
     Seconds(i64),
@@ -410,7 +410,7 @@ enum Part {
 }
 
 impl Part {
-    fn to_numeric(&self) -> Datum {
+    pub(super) fn to_numeric(&self) -> Datum {
         let decimal = |mantissa: i64, scale| Numeric::Finite(Decimal { mantissa: mantissa.into(), scale });
         match self {
             Part::Whole(value) => Numeric::from_i64(*value),
@@ -424,7 +424,7 @@ impl Part {
         .to_datum()
     }
 
-    fn to_double(&self) -> Datum {
+    pub(super) fn to_double(&self) -> Datum {
         match self {
             Part::Whole(value) => Datum::Real(*value as f64),
             Part::Seconds(value) => Datum::Real(*value as f64 / 1e6),
@@ -561,15 +561,15 @@ fn interval_part(interval: Interval, name: &str) -> Result<Part> {
     })
 }
 
-fn time_part(time: i64, name: &str) -> Result<Part> {
-    Ok(match unit_named(name, &TIME)? {
+pub(super) fn time_part(time: i64, name: &str, ty: &Type) -> Result<Part> {
+    Ok(match unit_named(name, ty)? {
         Unit::Microseconds => Part::Whole(time % MINUTE_US),
         Unit::Milliseconds => Part::Milliseconds(time % MINUTE_US),
         Unit::Second => Part::Seconds(time % MINUTE_US),
         Unit::Minute => Part::Whole(time / MINUTE_US % 60),
         Unit::Hour => Part::Whole(time / HOUR_US),
         Unit::Epoch => Part::Seconds(time),
-        _ => return unsupported_unit(name, &TIME),
+        _ => return unsupported_unit(name, ty),
     })
 }
 
@@ -592,7 +592,7 @@ parts! {
         |args, env| timestamptz_part(args[1].integer(), args[0].text(), &env.format().time_zone);
     extract_date date_part_date = |args, _env| day_part(args[1].integer(), args[0].text());
     extract_interval date_part_interval = |args, _env| interval_part(span(args[1]), args[0].text());
-    extract_time date_part_time = |args, _env| time_part(args[1].integer(), args[0].text());
+    extract_time date_part_time = |args, _env| time_part(args[1].integer(), args[0].text(), &TIME);
 }
 
 /// The difference in years, months, days and time, as people count it (timestamp_age).
@@ -730,7 +730,7 @@ fn make_time(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
     clock_us(args[0].integer(), args[1].integer(), args[2].real()).map(Datum::Integer)
 }
 
-fn make_timestamp(args: &[DatumRef<'_>], env: &dyn Env) -> Result<Datum> {
+pub(super) fn make_timestamp(args: &[DatumRef<'_>], env: &dyn Env) -> Result<Datum> {
     let days = make_date(&args[..3], env)?.as_ref().integer();
     let time = clock_us(args[3].integer(), args[4].integer(), args[5].real())?;
     checked_timestamp(days.checked_mul(DAY_US).and_then(|midnight| midnight.checked_add(time)))

@@ -608,6 +608,14 @@ fn interval_to_char(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
     write(&moment, &Template::parse(format)?).map(Datum::Text)
 }
 
+/// The text of timeofday().
+pub(super) fn time_of_day(value: i64, zone: &crate::types::TimeZone) -> Result<String> {
+    let offset = zone.offset_at(value);
+    let mut moment = Moment::of_timestamp(value + i64::from(offset) * SECOND_US);
+    moment.zone = Some((offset, zone.abbreviation_at(value)));
+    write(&moment, &Template::parse("Dy Mon DD HH24:MI:SS.US YYYY TZ")?)
+}
+
 /// Which calendar's fields a template has.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Convention {

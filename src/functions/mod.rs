@@ -10,6 +10,7 @@ mod binary;
 pub mod cast;
 mod compare;
 mod datetime;
+mod datetime_more;
 mod enums;
 mod env;
 mod float;
@@ -31,6 +32,7 @@ pub mod session;
 mod signature;
 mod statistics;
 mod string;
+mod string_more;
 mod window;
 
 use std::collections::HashMap;
@@ -308,6 +310,7 @@ static FUNCTION_GROUPS: &[&[Function]] = &[
     array::FUNCTIONS,
     binary::FUNCTIONS,
     datetime::FUNCTIONS,
+    datetime_more::FUNCTIONS,
     enums::FUNCTIONS,
     float::FUNCTIONS,
     format_datetime::FUNCTIONS,
@@ -325,12 +328,14 @@ static FUNCTION_GROUPS: &[&[Function]] = &[
     session::FUNCTIONS,
     statistics::FUNCTIONS,
     string::FUNCTIONS,
+    string_more::FUNCTIONS,
     window::FUNCTIONS,
 ];
 
 static OPERATOR_GROUPS: &[&[Operator]] = &[
     array::OPERATORS,
     datetime::OPERATORS,
+    datetime_more::OPERATORS,
     enums::OPERATORS,
     float::OPERATORS,
     integer::OPERATORS,
