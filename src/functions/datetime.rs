@@ -10,7 +10,7 @@ use crate::types::calendar::{
 };
 use crate::types::date::{self, DATE};
 use crate::types::float::{self, FLOAT8};
-use crate::types::integer::{INT4, INT8};
+use crate::types::integer::INT4;
 use crate::types::interval::{INTERVAL, Interval};
 use crate::types::numeric::{Decimal, NUMERIC, Numeric};
 use crate::types::text::TEXT;

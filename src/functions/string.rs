@@ -1,6 +1,6 @@
 //! Functions on text. Positions count characters.
 
-use super::{Env, Function, Operator, Signature, lacking, native, operator, pattern, scalar, typed};
+use super::{Env, Function, Operator, Signature, native, operator, pattern, scalar, typed};
 use crate::bail;
 use crate::error::{Error, Result, state};
 use crate::types::boolean::BOOL;

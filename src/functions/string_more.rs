@@ -14,7 +14,7 @@ use crate::types::integer::{INT2, INT4, INT8};
 use crate::types::numeric::NUMERIC;
 use crate::types::record::{ANY, ANYELEMENT};
 use crate::types::text::{NAME, TEXT, cut_name, from_utf8};
-use crate::types::{Datum, DatumRef, Type};
+use crate::types::{Datum, DatumRef};
 
 /// The widest field of format().
 const WIDTH_MAX: i64 = 1 << 28;
@@ -41,7 +41,7 @@ fn format(args: &[DatumRef<'_>], signature: &Signature, env: &dyn Env) -> Result
             out.push('%');
             continue;
         }
-        let mut number = |chars: &mut std::iter::Peekable<std::str::Chars<'_>>| -> Result<Option<i64>> {
+        let number = |chars: &mut std::iter::Peekable<std::str::Chars<'_>>| -> Result<Option<i64>> {
             let mut value: Option<i64> = None;
             while let Some(digit) = chars.peek().and_then(|c| c.to_digit(10)) {
                 let grown = value.unwrap_or(0) * 10 + i64::from(digit);

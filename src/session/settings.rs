@@ -395,7 +395,7 @@ fn time_zone(value: &str) -> Result<TimeZone> {
         )
     };
     if let Some(text) = value.strip_prefix("INTERVAL ") {
-        let offset_us = Interval::parse(text)?.span_us();
+        let offset_us = Interval::parse(text, &Format::default())?.span_us();
         let seconds = i32::try_from(offset_us / 1_000_000).map_err(|_| invalid())?;
         return TimeZone::fixed(seconds).ok_or_else(invalid);
     }

@@ -214,6 +214,7 @@ pub fn check(text: &str) -> Result<Extent> {
     if text.len() > TEXT_BYTES_MAX {
         bail!(PROGRAM_LIMIT_EXCEEDED, "statement of {} bytes is longer than {TEXT_BYTES_MAX}", text.len());
     }
+    check_unicode_escapes(text)?;
     let extent = scan(text);
     if extent.tokens > TOKENS_MAX {
         return Err(Error::new(
@@ -226,6 +227,40 @@ pub fn check(text: &str) -> Result<Extent> {
         return Err(too_deep());
     }
     Ok(extent)
+}
+
+/// Refuses malformed escapes in `U&'…'`, on which sqlparser's tokenizer would stumble. What stands in other strings
+/// may look like one and be looked at in vain.
+fn check_unicode_escapes(text: &str) -> Result<()> {
+    let invalid = || {
+        Error::new(state::SYNTAX_ERROR, "invalid Unicode escape")
+            .with_hint("Unicode escapes must be \\XXXX or \\+XXXXXX.")
+    };
+    let bytes = text.as_bytes();
+    let mut place = 0;
+    while let Some(found) = text[place..].find("&'").map(|at| at + place) {
+        let starts_word = found < 2 || !is_word(bytes[found - 2]);
+        place = found + 2;
+        if found == 0 || !matches!(bytes[found - 1], b'u' | b'U') || !starts_word {
+            continue;
+        }
+        while place < bytes.len() && bytes[place] != b'\'' {
+            if bytes[place] == b'\\' && bytes.get(place + 1) != Some(&b'\\') {
+                let (from, digits) = if bytes.get(place + 1) == Some(&b'+') { (2, 6) } else { (1, 4) };
+                let is_hex = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_hexdigit);
+                if !(place + from..place + from + digits).all(is_hex) {
+                    return Err(invalid());
+                }
+                place += from + digits;
+            } else {
+                place += if bytes[place] == b'\\' { 2 } else { 1 };
+            }
+        }
+        while place < bytes.len() && !text.is_char_boundary(place) {
+            place += 1;
+        }
+    }
+    Ok(())
 }
 
 /// 54001

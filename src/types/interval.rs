@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 
 use super::calendar::{DAY_US, HOUR_US, MINUTE_US, SECOND_US};
 use super::time::write_fraction;
-use super::{Category, Datum, DatumRef, IntervalStyle, Shape, Storage, Type, Typmod, integer};
+use super::{Category, Datum, DatumRef, Format, IntervalStyle, Shape, Storage, Type, Typmod, integer};
 use crate::error::{Error, Result, state};
 
 /// interval
@@ -20,13 +20,18 @@ pub const INTERVAL: Type = Type {
     storage: Storage::Text,
     collation: Some("interval"),
     comparable: true,
-    input: |text, _| Ok(Interval::parse(text)?.to_datum()),
+    input: |text, format| Ok(Interval::parse(text, format)?.to_datum()),
     output: |value, format, out| Interval::from_stored(value.text()).write(format.interval_style, out),
     receive,
     send,
     typmod: Some(&Typmod { input: typmod_input, output: typmod_output, apply }),
     shape: Shape::Base,
 };
+
+/// PostgreSQL's TSROUND: to microseconds.
+fn round_us(value: f64) -> f64 {
+    (value * 1e6).round_ties_even() / 1e6
+}
 
 /// Masks of an interval's fields, as in PostgreSQL's typmods.
 pub mod field {
@@ -127,8 +132,8 @@ fn apply(value: DatumRef<'_>, typmod: i32, _: bool) -> Result<Datum> {
         field::YEAR => interval = Interval { months: interval.months / 12 * 12, days: 0, time_us: 0 },
         field::MONTH => interval = Interval { days: 0, time_us: 0, ..interval },
         field::DAY => interval.time_us = 0,
-        field::HOUR => interval.time_us -= interval.time_us % super::calendar::HOUR_US,
-        field::MINUTE => interval.time_us -= interval.time_us % super::calendar::MINUTE_US,
+        field::HOUR => interval.time_us -= interval.time_us % HOUR_US,
+        field::MINUTE => interval.time_us -= interval.time_us % MINUTE_US,
         _ => {}
     }
     let precision = typmod & FULL_PRECISION;
@@ -152,14 +157,6 @@ pub struct Interval {
 /// 22008
 pub fn out_of_range() -> Error {
     Error::new(state::DATETIME_FIELD_OVERFLOW, "interval out of range")
-}
-
-fn bad_format(text: &str) -> Error {
-    Error::new(state::INVALID_DATETIME_FORMAT, format!("invalid input syntax for type interval: \"{text}\""))
-}
-
-fn field_overflow(text: &str) -> Error {
-    Error::new(state::INTERVAL_FIELD_OVERFLOW, format!("interval field value out of range: \"{text}\""))
 }
 
 impl Interval {
@@ -225,13 +222,14 @@ impl Interval {
         Ok(Interval { months: months as i32, days: whole_days as i32, time_us: time_us as i64 })
     }
 
-    /// Reads PostgreSQL's own syntax, ISO 8601 and the SQL standard's.
-    pub fn parse(text: &str) -> Result<Interval> {
-        let trimmed = text.trim();
-        if let Some(iso) = trimmed.strip_prefix('P') {
-            return parse_iso(iso).ok_or_else(|| bad_format(text))?.finish(text);
-        }
-        parse_words(trimmed).ok_or_else(|| bad_format(text))?.finish(text)
+    /// Reads the input of type interval. 22007 or 22015 for what is none.
+    pub fn parse(text: &str, format: &Format) -> Result<Interval> {
+        Interval::parse_in(text, None, format)
+    }
+
+    /// The same for a type of some fields, which tell what a bare number is.
+    pub fn parse_in(text: &str, range: Option<i32>, format: &Format) -> Result<Interval> {
+        super::interval_input::read(text, range, format)
     }
 
     /// Appends the interval in a style.
@@ -244,239 +242,6 @@ impl Interval {
             IntervalStyle::Iso8601 => fields.write_iso(out),
         }
     }
-}
-
-/// PostgreSQL's TSROUND: to microseconds.
-fn round_us(value: f64) -> f64 {
-    (value * 1e6).round_ties_even() / 1e6
-}
-
-/// An interval while it is read, in wide numbers with fractions.
-#[derive(Default)]
-struct Sum {
-    months: f64,
-    days: f64,
-    time_us: f64,
-}
-
-impl Sum {
-    /// Adds an amount of a unit; fractions spill into smaller fields.
-    fn add(&mut self, amount: f64, unit: Unit) {
-        match unit {
-            Unit::Microseconds(size) => self.time_us += amount * size as f64,
-            Unit::Days(size) => {
-                let days = amount * size as f64;
-                self.days += days.trunc();
-                self.time_us += (days.fract() * DAY_US as f64).round_ties_even();
-            }
-            Unit::Months(size) => {
-                let months = amount * size as f64;
-                if size == 1 {
-                    self.months += months.trunc();
-                    self.add(round_us(months.fract()) * 30.0, Unit::Days(1));
-                } else {
-                    self.months += months.round_ties_even();
-                }
-            }
-        }
-    }
-
-    fn negate(&mut self) {
-        *self = Sum { months: -self.months, days: -self.days, time_us: -self.time_us };
-    }
-
-    fn finish(self, text: &str) -> Result<Interval> {
-        let fits = |value: f64| value.abs() <= f64::from(i32::MAX);
-        if !fits(self.months) || !fits(self.days) || self.time_us.abs() >= i64::MAX as f64 {
-            return Err(field_overflow(text));
-        }
-        Ok(Interval {
-            months: self.months as i32,
-            days: self.days as i32,
-            time_us: self.time_us.round_ties_even() as i64,
-        })
-    }
-}
-
-/// A unit and its size.
-#[derive(Clone, Copy)]
-enum Unit {
-    Microseconds(i64),
-    Days(i64),
-    Months(i64),
-}
-
-fn unit_of_word(word: &str) -> Option<Unit> {
-    Some(match word.to_ascii_lowercase().as_str() {
-        "us" | "usec" | "usecs" | "microsecond" | "microseconds" | "useconds" => Unit::Microseconds(1),
-        "ms" | "msec" | "msecs" | "millisecond" | "milliseconds" | "mseconds" => Unit::Microseconds(1000),
-        "s" | "sec" | "secs" | "second" | "seconds" => Unit::Microseconds(SECOND_US),
-        "m" | "min" | "mins" | "minute" | "minutes" => Unit::Microseconds(MINUTE_US),
-        "h" | "hr" | "hrs" | "hour" | "hours" => Unit::Microseconds(HOUR_US),
-        "d" | "day" | "days" => Unit::Days(1),
-        "w" | "week" | "weeks" => Unit::Days(7),
-        "mon" | "mons" | "month" | "months" => Unit::Months(1),
-        "qtr" | "quarter" | "quarters" => Unit::Months(3),
-        "y" | "yr" | "yrs" | "year" | "years" => Unit::Months(12),
-        "dec" | "decs" | "decade" | "decades" => Unit::Months(120),
-        "c" | "cent" | "century" | "centuries" => Unit::Months(1200),
-        "mil" | "mils" | "millennium" | "millennia" => Unit::Months(12_000),
-        _ => return None,
-    })
-}
-
-/// `1 year 2 mons 3 days 04:05:06 ago`, `1-2 3 4:05:06`.
-fn parse_words(text: &str) -> Option<Sum> {
-    let mut sum = Sum::default();
-    let mut pending: Option<&str> = None;
-    let mut seen = false;
-    let words = text.strip_prefix('@').unwrap_or(text);
-    let mut tokens = tokens_of(words)?.into_iter().peekable();
-    while let Some(token) = tokens.next() {
-        if token.eq_ignore_ascii_case("ago") && tokens.peek().is_none() && seen && pending.is_none() {
-            sum.negate();
-            return Some(sum);
-        }
-        if token.contains(':') {
-            // A bare number before a time is days, as the SQL standard has it.
-            if let Some(days) = pending.take() {
-                sum.add(number(days)?, Unit::Days(1));
-            }
-            sum.time_us += parse_clock(token)? as f64;
-        } else if token.starts_with(|c: char| c.is_ascii_alphabetic()) {
-            sum.add(number(pending.take()?)?, unit_of_word(token)?);
-        } else if let Some(months) = parse_year_month(token) {
-            if pending.is_some() {
-                return None;
-            }
-            sum.months += months;
-        } else if pending.replace(token).is_some() {
-            return None;
-        }
-        seen = true;
-    }
-    if let Some(seconds) = pending {
-        sum.add(number(seconds)?, Unit::Microseconds(SECOND_US));
-    }
-    seen.then_some(sum)
-}
-
-/// Splits at white space and between a number and its unit (`1day`).
-fn tokens_of(text: &str) -> Option<Vec<&str>> {
-    const TOKENS_MAX: usize = 50;
-    let mut tokens = Vec::new();
-    for word in text.split_ascii_whitespace() {
-        let letters = word.find(|c: char| c.is_ascii_alphabetic());
-        match letters {
-            Some(place) if place > 0 && !is_scientific(word) => {
-                tokens.extend([&word[..place], &word[place..]])
-            }
-            _ => tokens.push(word),
-        }
-        if tokens.len() > TOKENS_MAX {
-            return None;
-        }
-    }
-    Some(tokens)
-}
-
-fn is_scientific(word: &str) -> bool {
-    word.parse::<f64>().is_ok()
-}
-
-fn number(text: &str) -> Option<f64> {
-    let plausible = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'));
-    plausible.then(|| text.parse().ok()).flatten()
-}
-
-fn split_sign(text: &str) -> (i64, &str) {
-    match text.strip_prefix('-') {
-        Some(rest) => (-1, rest),
-        None => (1, text.strip_prefix('+').unwrap_or(text)),
-    }
-}
-
-/// `[-]years-months`
-fn parse_year_month(token: &str) -> Option<f64> {
-    let (sign, unsigned) = split_sign(token);
-    let (years, months) = unsigned.split_once('-')?;
-    let months_of_year: i64 = months.parse().ok().filter(|months| (0..12).contains(months))?;
-    let years: i64 = years.parse().ok()?;
-    Some((sign * (years.checked_mul(12)? + months_of_year)) as f64)
-}
-
-/// `[-]hh:mm[:ss[.fff]]`; two parts with a fraction are minutes and seconds.
-fn parse_clock(token: &str) -> Option<i64> {
-    let (sign, unsigned) = split_sign(token);
-    let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
-    let fraction = super::datetime_input::fraction_us(fraction).ok()?;
-    let parts: Vec<i64> = whole.split(':').map(|part| part.parse().ok()).collect::<Option<_>>()?;
-    let (hours, minutes, seconds) = match (parts.as_slice(), unsigned.contains('.')) {
-        ([minutes, seconds], true) => (0, *minutes, *seconds),
-        ([hours, minutes], false) => (*hours, *minutes, 0),
-        ([hours, minutes, seconds], _) => (*hours, *minutes, *seconds),
-        _ => return None,
-    };
-    if !(0..60).contains(&minutes) || !(0..=60).contains(&seconds) || hours < 0 {
-        return None;
-    }
-    let time =
-        hours.checked_mul(HOUR_US)?.checked_add(minutes * MINUTE_US + seconds * SECOND_US + fraction)?;
-    Some(sign * time)
-}
-
-/// What follows the `P`: `1Y2M3DT4H5M6S`, or `0001-02-03T04:05:06`.
-fn parse_iso(text: &str) -> Option<Sum> {
-    let mut sum = Sum::default();
-    let (date, time) = text.split_once('T').unwrap_or((text, ""));
-    if date.is_empty() && time.is_empty() {
-        return None;
-    }
-    if date.contains('-') && !date.ends_with(|c: char| c.is_ascii_alphabetic()) {
-        return parse_iso_alternative(date, time);
-    }
-    for (amount, letter) in iso_parts(date)? {
-        let unit = match letter {
-            'Y' => Unit::Months(12),
-            'M' => Unit::Months(1),
-            'W' => Unit::Days(7),
-            'D' => Unit::Days(1),
-            _ => return None,
-        };
-        sum.add(amount, unit);
-    }
-    for (amount, letter) in iso_parts(time)? {
-        let size = match letter {
-            'H' => HOUR_US,
-            'M' => MINUTE_US,
-            'S' => SECOND_US,
-            _ => return None,
-        };
-        sum.add(amount, Unit::Microseconds(size));
-    }
-    Some(sum)
-}
-
-fn parse_iso_alternative(date: &str, time: &str) -> Option<Sum> {
-    let parts: Vec<f64> = date.split('-').map(|part| part.parse().ok()).collect::<Option<_>>()?;
-    let [years, months, days] = parts.as_slice() else { return None };
-    let time_us = if time.is_empty() { 0 } else { parse_clock(time)? };
-    Some(Sum { months: years * 12.0 + months, days: *days, time_us: time_us as f64 })
-}
-
-fn iso_parts(text: &str) -> Option<Vec<(f64, char)>> {
-    const PARTS_MAX: usize = 8;
-    let mut parts = Vec::new();
-    let mut rest = text;
-    while !rest.is_empty() {
-        let place = rest.find(|c: char| c.is_ascii_alphabetic())?;
-        parts.push((number(&rest[..place])?, rest[place..].chars().next()?));
-        rest = &rest[place + 1..];
-        if parts.len() > PARTS_MAX {
-            return None;
-        }
-    }
-    Some(parts)
 }
 
 /// An interval taken apart for printing (PostgreSQL's interval2itm).
@@ -691,7 +456,7 @@ mod tests {
 
     fn print(text: &str, style: IntervalStyle) -> String {
         let mut out = Vec::new();
-        Interval::parse(text).unwrap().write(style, &mut out);
+        Interval::parse(text, &Format::default()).unwrap().write(style, &mut out);
         String::from_utf8(out).unwrap()
     }
 
@@ -717,13 +482,13 @@ mod tests {
         ] {
             assert_eq!(print(text, style), expected, "{text}");
         }
-        assert_eq!(Interval::parse("1 parsec").unwrap_err().sqlstate().0, "22007");
-        assert_eq!(Interval::parse("").unwrap_err().sqlstate().0, "22007");
+        assert_eq!(Interval::parse("1 parsec", &Format::default()).unwrap_err().sqlstate().0, "22007");
+        assert_eq!(Interval::parse("", &Format::default()).unwrap_err().sqlstate().0, "22007");
     }
 
     #[test]
     fn a_month_equals_thirty_days() {
-        let stored = |text: &str| match Interval::parse(text).unwrap().to_datum() {
+        let stored = |text: &str| match Interval::parse(text, &Format::default()).unwrap().to_datum() {
             Datum::Text(text) => text,
             _ => unreachable!(),
         };

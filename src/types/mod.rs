@@ -21,6 +21,7 @@ pub mod float;
 mod format;
 pub mod integer;
 pub mod interval;
+mod interval_input;
 pub mod json;
 pub mod network;
 pub mod numeric;

@@ -112,8 +112,8 @@ impl TimeZone {
         &self.name
     }
 
-    /// Seconds east of UTC at a moment (microseconds since 2000-01-01 UTC). Beyond the years the
-    /// database knows, the offset of the nearest one.
+    /// Seconds east of UTC at a moment (microseconds since 2000-01-01 UTC). Beyond the years that
+    /// the database knows, that of 400 years earlier; before them, the first one.
     pub fn offset_at(&self, timestamp_us: i64) -> i32 {
         self.zone.to_offset(instant(timestamp_us)).seconds()
     }
@@ -143,10 +143,24 @@ impl TimeZone {
     }
 }
 
+/// The Gregorian calendar and the rules of daylight saving repeat after so many days.
+const CYCLE_DAYS: i64 = 146_097;
+
+/// A moment that jiff knows: one of the same day in another cycle of 400 years, if it lies too far away.
 fn instant(timestamp_us: i64) -> Timestamp {
+    let cycle_us = CYCLE_DAYS * super::calendar::DAY_US;
     let unix = timestamp_us.saturating_add(UNIX_EPOCH_DAYS * super::calendar::DAY_US);
-    let (low, high) = (Timestamp::MIN.as_microsecond(), Timestamp::MAX.as_microsecond());
-    Timestamp::from_microsecond(unix.clamp(low, high)).expect("clamped into range")
+    // A day is left on both sides for the zone's offset.
+    let (low, high) = (
+        Timestamp::MIN.as_microsecond() + super::calendar::DAY_US,
+        Timestamp::MAX.as_microsecond() - super::calendar::DAY_US,
+    );
+    let within = if unix > high {
+        unix - (unix - high).div_euclid(cycle_us) * cycle_us - cycle_us
+    } else {
+        unix.max(low)
+    };
+    Timestamp::from_microsecond(within).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
 /// Reads `+hh`, `-hh:mm`, `+hhmm`, `hh:mm:ss` as seconds.

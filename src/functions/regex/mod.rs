@@ -206,7 +206,7 @@ fn split_to_table(args: &[DatumRef<'_>], _: &Signature, _: &dyn Env) -> Result<R
 /// Appends a replacement, in which \1 … \9 and \& stand for parts of the match.
 fn append_replacement(out: &mut String, replacement: &str, text: &[char], captures: &Captures) {
     let mut chars = replacement.chars();
-    let mut push = |out: &mut String, span: Option<Option<(usize, usize)>>| {
+    let push = |out: &mut String, span: Option<Option<(usize, usize)>>| {
         if let Some(Some((start, end))) = span {
             out.extend(&text[start..end]);
         }

@@ -1118,32 +1118,25 @@ impl Binder<'_> {
         self.call_bound("substring", args)
     }
 
-    /// `INTERVAL '1 day'`, `INTERVAL '5' MINUTE`
+    /// `INTERVAL '1 day'`, `INTERVAL '5' MINUTE`, `INTERVAL(2) '1.234 seconds'`
     fn interval(&mut self, literal: &ast::Interval, place: Place<'_>) -> Result<Expr> {
-        if literal.leading_precision.is_some() || literal.fractional_seconds_precision.is_some() {
-            return Err(Error::unsupported("interval with precision"));
-        }
         let value = self.expr(&literal.value, place)?;
         let ExprKind::Constant(Datum::Text(value)) = value.kind else {
             return Err(not_postgresql("INTERVAL with what is not a string"));
         };
-        use ast::DateTimeField as F;
-        let whole = match (&literal.leading_field, &literal.last_field) {
-            (None, None) => value,
-            (Some(F::Year), Some(F::Month))
-            | (Some(F::Day), Some(F::Second))
-            | (Some(F::Hour), Some(F::Minute | F::Second)) => value,
-            (Some(field @ (F::Year | F::Month | F::Day | F::Hour | F::Minute | F::Second)), None) => {
-                let has_unit = value.contains(|c: char| c.is_ascii_alphabetic() || c == ':');
-                if has_unit {
-                    return Err(Error::unsupported("interval with fields"));
-                } else {
-                    format!("{value} {field}")
-                }
-            }
-            _ => return Err(Error::unsupported("interval with fields")),
+        let fields = match (&literal.leading_field, &literal.last_field) {
+            (None, _) => None,
+            (Some(field), None) => Some(field.to_string()),
+            (Some(first), Some(last)) => Some(format!("{first} to {last}")),
         };
-        Ok(Expr::constant((interval::INTERVAL.input)(&whole, self.context.format)?, &interval::INTERVAL))
+        let precision = literal.fractional_seconds_precision.or(literal.leading_precision);
+        let typmod = match (&fields, precision) {
+            (None, None) => NO_TYPMOD,
+            (fields, precision) => interval::typmod(fields.as_deref(), precision)?,
+        };
+        let parsed = interval::Interval::parse_in(&value, interval::range_of(typmod), self.context.format)?;
+        let constant = Expr::constant(parsed.to_datum(), &interval::INTERVAL);
+        self.coerce(constant, &interval::INTERVAL, typmod, Purpose::Explicit)
     }
 }
 
