@@ -283,7 +283,8 @@ pub fn tokenize(text: &str, dialect: &dyn Dialect) -> Result<Vec<TokenWithSpan>>
         let at = byte_offset(text, error.location);
         let rest = &text[at..];
         let near = if message == "syntax error" { first_word(rest) } else { rest };
-        Error::new(state::SYNTAX_ERROR, format!("{message} at or near \"{near}\""))
+        let place = if near.is_empty() { "end of input".to_owned() } else { format!("or near \"{near}\"") };
+        Error::new(state::SYNTAX_ERROR, format!("{message} at {place}"))
             .at(Some(position(text, error.location)))
     })?;
     tokens.retain(|token| !matches!(token.token, Token::Whitespace(_)));
@@ -311,7 +312,7 @@ pub fn position(text: &str, location: Location) -> u32 {
 /// The token that starts a text, roughly as PostgreSQL's lexer cuts it, for `at or near`.
 pub fn first_word(text: &str) -> &str {
     let is_word_char = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
-    let first = text.chars().next().unwrap_or(' ');
+    let Some(first) = text.chars().next() else { return text };
     let end = match first {
         '\'' | '"' => text[1..].find(first).map_or(text.len(), |place| place + 2),
         c if is_word_char(c) => text.find(|c| !is_word_char(c)).unwrap_or(text.len()),
@@ -323,6 +324,22 @@ pub fn first_word(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn unfinished_operators_end_the_input() {
+        let error = tokenize("|&", &sqlparser::dialect::PostgreSqlDialect {}).map(|tokens| tokens.len());
+        assert!(error.is_err_and(|error| error.fields().sqlstate == state::SYNTAX_ERROR));
+    }
+
+    #[test]
+    fn malformed_unicode_escapes_are_refused() {
+        for text in ["SELECT U&'wrong: \\061'", "SELECT u&'\\'", "SELECT U&'\\+00'", "SELECT U&'é\\'"] {
+            assert!(check_unicode_escapes(text).is_err(), "{text}");
+        }
+        for text in ["SELECT U&'\\0061é'", "SELECT a&'\\'", "SELECT U&'\\\\ and \\+000061'"] {
+            assert!(check_unicode_escapes(text).is_ok(), "{text}");
+        }
+    }
 
     #[test]
     fn chains_are_deep_and_lists_are_not() {
