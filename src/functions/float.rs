@@ -1,10 +1,13 @@
 //! Arithmetic on float4 and float8, with PostgreSQL's checks for overflow and underflow.
 
+use super::integer::int4;
+use super::numeric::check_width_bucket;
 use super::{Env, Function, Operator, native, operator, scalar};
 use crate::bail;
 use crate::error::{Error, Result, state};
 use crate::types::boolean::BOOL;
 use crate::types::float::{FLOAT4, FLOAT8, datum};
+use crate::types::integer::INT4;
 use crate::types::numeric::division_by_zero;
 use crate::types::{Datum, DatumRef, Type};
 
@@ -202,7 +205,23 @@ const SINGLES: &[&Type] = &[&FLOAT4, &FLOAT4];
 const SINGLE_DOUBLE: &[&Type] = &[&FLOAT4, &FLOAT8];
 const DOUBLE_SINGLE: &[&Type] = &[&FLOAT8, &FLOAT4];
 
+/// width_bucket_float8
+fn width_bucket(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
+    let (operand, low, high, count) = (args[0].real(), args[1].real(), args[2].real(), args[3].integer());
+    let has_nan = operand.is_nan() || low.is_nan() || high.is_nan();
+    check_width_bucket(count, has_nan, low.is_finite() && high.is_finite(), low == high)?;
+    let (above, width) = if low < high { (operand - low, high - low) } else { (low - operand, low - high) };
+    let bucket = match () {
+        _ if above < 0.0 => 0,
+        _ if above >= width => count + 1,
+        // Rounding may reach the bound that the operand is below.
+        _ => ((count as f64 * (above / width)) as i64).min(count - 1) + 1,
+    };
+    int4(bucket)
+}
+
 pub(super) const FUNCTIONS: &[Function] = &[
+    scalar(320, "width_bucket", &[&FLOAT8, &FLOAT8, &FLOAT8, &INT4], &INT4, width_bucket),
     scalar(1394, "abs", &[&FLOAT4], &FLOAT4, absolute),
     scalar(1395, "abs", ONE, &FLOAT8, absolute),
     scalar(1342, "round", ONE, &FLOAT8, round),

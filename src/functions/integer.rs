@@ -49,6 +49,11 @@ fn fit<W: Width>(value: Option<i64>) -> Result<Datum> {
     }
 }
 
+/// As an integer, if it is one. 22003
+pub(super) fn int4(value: i64) -> Result<Datum> {
+    fit::<Plain>(Some(value))
+}
+
 fn add<W: Width>(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
     fit::<W>(args[0].integer().checked_add(args[1].integer()))
 }

@@ -1,8 +1,9 @@
 //! Arithmetic on numeric.
 
 use num_bigint::BigInt;
-use num_traits::{Signed, Zero};
+use num_traits::{Signed, ToPrimitive, Zero};
 
+use super::integer::int4;
 use super::{Env, Function, Operator, native, operator, scalar};
 use crate::bail;
 use crate::error::Result;
@@ -153,6 +154,58 @@ fn factorial(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
     Ok(Numeric::Finite(Decimal { mantissa: product, scale: 0 }).to_datum())
 }
 
+/// What every form of width_bucket refuses. 2201G
+pub(super) fn check_width_bucket(
+    count: i64,
+    has_nan: bool,
+    bounds_are_finite: bool,
+    equal: bool,
+) -> Result<()> {
+    if count <= 0 {
+        bail!(INVALID_ARGUMENT_FOR_WIDTH_BUCKET_FUNCTION, "count must be greater than zero");
+    }
+    if has_nan {
+        bail!(
+            INVALID_ARGUMENT_FOR_WIDTH_BUCKET_FUNCTION,
+            "operand, lower bound, and upper bound cannot be NaN"
+        );
+    }
+    if !bounds_are_finite {
+        bail!(INVALID_ARGUMENT_FOR_WIDTH_BUCKET_FUNCTION, "lower and upper bounds must be finite");
+    }
+    if equal {
+        bail!(INVALID_ARGUMENT_FOR_WIDTH_BUCKET_FUNCTION, "lower bound cannot equal upper bound");
+    }
+    Ok(())
+}
+
+fn width_bucket(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
+    let (operand, low, high, count) = (number(args[0]), number(args[1]), number(args[2]), args[3].integer());
+    let has_nan = [&operand, &low, &high].iter().any(|value| matches!(value, Numeric::NaN));
+    let bounds = low.finite().zip(high.finite());
+    let equal = NUMERIC.compare(args[1], args[2]).is_eq();
+    check_width_bucket(count, has_nan, bounds.is_some(), equal)?;
+    let Some((low, high)) = bounds else { return Ok(Datum::Null) };
+    let is_rising = NUMERIC.compare(args[1], args[2]).is_lt();
+    let is_beyond = |infinite: bool| if infinite == is_rising { count + 1 } else { 0 };
+    let bucket = match &operand {
+        Numeric::Infinity => is_beyond(true),
+        Numeric::Finite(operand) => {
+            let scale = operand.scale.max(low.scale).max(high.scale);
+            let [operand, low, high] = [operand, low, high].map(|value| value.rescale(scale).mantissa);
+            let (above, width) =
+                if is_rising { (operand - &low, high - &low) } else { (&low - operand, &low - high) };
+            match () {
+                _ if above.is_negative() => 0,
+                _ if above >= width => count + 1,
+                _ => (above * count / width).to_i64().unwrap_or(count) + 1,
+            }
+        }
+        _ => is_beyond(false),
+    };
+    int4(bucket)
+}
+
 const ONE: &[&Type] = &[&NUMERIC];
 const TWO: &[&Type] = &[&NUMERIC, &NUMERIC];
 
@@ -167,6 +220,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     scalar(1712, "floor", ONE, &NUMERIC, floor),
     scalar(1706, "sign", ONE, &NUMERIC, sign),
     scalar(1730, "sqrt", ONE, &NUMERIC, sqrt),
+    scalar(2170, "width_bucket", &[&NUMERIC, &NUMERIC, &NUMERIC, &INT4], &INT4, width_bucket),
     scalar(1728, "mod", TWO, &NUMERIC, modulo),
     scalar(1973, "div", TWO, &NUMERIC, divide_whole),
     scalar(3281, "scale", ONE, &INT4, scale),

@@ -269,7 +269,7 @@ fn power_of(base: &Decimal, exponent: &Decimal) -> Result<Decimal> {
     }
     let whole = exponent.rescale(0).mantissa.to_i64().and_then(|value| i32::try_from(value).ok());
     if let (true, Some(whole)) = (is_whole, whole) {
-        return whole_power(base, whole.into(), exponent.scale.into());
+        return whole_power(base, whole.into());
     }
     if base.mantissa.is_zero() {
         return Ok(Decimal { mantissa: BigInt::zero(), scale: SIGNIFICANT_DIGITS as u32 });
@@ -300,7 +300,7 @@ fn power_of(base: &Decimal, exponent: &Decimal) -> Result<Decimal> {
 }
 
 /// power_var_int
-fn whole_power(base: &Decimal, exponent: i64, exponent_scale: i64) -> Result<Decimal> {
+fn whole_power(base: &Decimal, exponent: i64) -> Result<Decimal> {
     let estimate = if base.mantissa.is_zero() {
         0.0
     } else {
@@ -315,9 +315,7 @@ fn whole_power(base: &Decimal, exponent: i64, exponent_scale: i64) -> Result<Dec
     if estimate + 1.0 < -(SCALE_MAX as f64) {
         return Ok(Decimal { mantissa: BigInt::zero(), scale: SCALE_MAX as u32 });
     }
-    let scale =
-        (SIGNIFICANT_DIGITS - estimate as i64).max(base.scale.into()).max(exponent_scale).clamp(0, SCALE_MAX)
-            as u32;
+    let scale = SIGNIFICANT_DIGITS.max(base.scale.into()).min(SCALE_MAX) as u32;
     match exponent {
         0 => return Ok(Decimal { mantissa: BigInt::from(10u8).pow(scale), scale }),
         1 => return Ok(base.rescale(scale)),

@@ -549,7 +549,12 @@ fn mark_subscripted_targets(text: &str, tokens: Tokens) -> Tokens {
     if let Some(into) = (0..marked.len()).find(|at| is_word(&marked, *at, "INTO"))
         && is_any_word(&marked, 0, &["INSERT", "WITH"])
     {
-        let open = (into + 2..marked.len().min(into + 8)).find(|at| is_token(&marked, *at, &Token::LParen));
+        let target = into + 2..marked.len().min(into + 8);
+        let ends = |at: &usize| {
+            is_token(&marked, *at, &Token::LParen)
+                || is_any_word(&marked, *at, &["VALUES", "DEFAULT", "OVERRIDING", "SELECT", "WITH", "TABLE"])
+        };
+        let open = target.clone().find(ends).filter(|at| is_token(&marked, *at, &Token::LParen));
         insert_list = open.and_then(|open| Some((open, closing(&marked, open)?)));
     }
     while place < marked.len() {

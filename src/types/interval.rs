@@ -78,7 +78,12 @@ pub fn typmod(fields: Option<&str>, precision: Option<u64>) -> Result<i32> {
         Some(fields) => {
             let fields = fields.to_ascii_lowercase();
             let found = RANGES.iter().find(|(_, name)| *name == fields);
-            found.ok_or_else(|| Error::internal("an interval's fields have no name"))?.0
+            found
+                .ok_or_else(|| {
+                    let last = fields.rsplit(' ').next().unwrap_or_default();
+                    Error::new(state::SYNTAX_ERROR, format!("syntax error at or near \"{last}\""))
+                })?
+                .0
         }
     };
     let precision = precision.map_or(FULL_PRECISION, |digits| digits.min(6) as i32);

@@ -6,7 +6,7 @@ use super::calendar::{
     day_of_week, days_from_civil, split,
 };
 use super::datetime_input::{self, Parsed, Refusal, Special, ZoneInput};
-use super::time::{precision, precision_suffix, round_to_precision, write_fraction};
+use super::time::{precision, precision_suffix, round_to_precision};
 use super::timezone::offset_text;
 use super::{
     Category, DateOrder, DateStyle, Datum, DatumRef, Format, Oid, Shape, Storage, Type, Typmod, date, integer,
@@ -193,32 +193,15 @@ fn write_local(local: i64, format: &Format, zone: Option<&str>, out: &mut Vec<u8
     let date = civil_from_days(days);
     match format.date_style {
         DateStyle::Postgres => write_postgres(date, days, time, format, out),
-        style => {
+        _ => {
             date::write_civil(date, format, out);
             out.push(b' ');
-            write_time(time, style, out);
+            super::time::write(time, out);
         }
     }
     out.extend_from_slice(zone.unwrap_or("").as_bytes());
     if date.year <= 0 {
         out.extend_from_slice(b" BC");
-    }
-}
-
-fn write_time(time: i64, style: DateStyle, out: &mut Vec<u8>) {
-    let whole = time - time % SECOND_US;
-    super::time::write(whole, out);
-    let fraction = time % SECOND_US;
-    // Styles other than ISO show at least two digits of a fraction.
-    match style {
-        DateStyle::Iso => write_fraction(fraction, out),
-        _ if fraction == 0 => {}
-        _ => {
-            let digits = format!("{fraction:06}");
-            let kept = digits.trim_end_matches('0').len().max(2);
-            out.push(b'.');
-            out.extend_from_slice(&digits.as_bytes()[..kept]);
-        }
     }
 }
 
@@ -231,7 +214,7 @@ fn write_postgres(date: Civil, days: i64, time: i64, format: &Format, out: &mut 
         _ => format!("{weekday} {month} {:02} ", date.day),
     };
     out.extend_from_slice(head.as_bytes());
-    write_time(time, DateStyle::Postgres, out);
+    super::time::write(time, out);
     let year = if date.year > 0 { date.year } else { 1 - date.year };
     out.extend_from_slice(format!(" {year:04}").as_bytes());
 }
@@ -310,7 +293,7 @@ mod tests {
         assert_eq!(print(&TIMESTAMPTZ, "2024-01-01 12:00 Europe/Paris", &format), "2024-01-01 06:00:00-05");
         assert_eq!(print(&TIMESTAMPTZ, "2024-01-01 12:00 PST", &format), "2024-01-01 15:00:00-05");
         let german = Format { date_style: DateStyle::German, ..format };
-        assert_eq!(print(&TIMESTAMPTZ, "2024-07-01 12:00:00.5+00", &german), "01.07.2024 08:00:00.50 EDT");
+        assert_eq!(print(&TIMESTAMPTZ, "2024-07-01 12:00:00.5+00", &german), "01.07.2024 08:00:00.5 EDT");
     }
 
     #[test]

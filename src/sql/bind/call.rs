@@ -340,7 +340,7 @@ impl Binder<'_> {
             Some(name) => {
                 let name = self.identifier(name)?;
                 let base = self.named_window(&name)?;
-                if !spec.partition_by.is_empty() {
+                if spec.partition_by.iter().any(|expr| exclusion_of(expr).is_none()) {
                     bail!(WINDOWING_ERROR, "cannot override PARTITION BY clause of window \"{name}\"");
                 }
                 if !spec.order_by.is_empty() && !base.order_by.is_empty() {

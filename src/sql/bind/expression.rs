@@ -161,10 +161,20 @@ impl Binder<'_> {
                 let operator = if *negated { "!~~*" } else { "~~*" };
                 self.like(operator, expr, pattern, escape_char.as_deref(), place)
             }
-            E::AnyOp { left, compare_op, right, .. } => {
-                self.quantified(left, compare_op, right, false, place)
+            E::Like { negated, any: true, expr, pattern, escape_char: None } => {
+                let operator = if *negated { "!~~" } else { "~~" };
+                self.quantified(expr, operator, pattern, false, place)
             }
-            E::AllOp { left, compare_op, right } => self.quantified(left, compare_op, right, true, place),
+            E::ILike { negated, any: true, expr, pattern, escape_char: None } => {
+                let operator = if *negated { "!~~*" } else { "~~*" };
+                self.quantified(expr, operator, pattern, false, place)
+            }
+            E::AnyOp { left, compare_op, right, .. } => {
+                self.quantified(left, &operator_name(compare_op)?, right, false, place)
+            }
+            E::AllOp { left, compare_op, right } => {
+                self.quantified(left, &operator_name(compare_op)?, right, true, place)
+            }
             E::Case { operand, conditions, else_result, .. } => {
                 self.case(operand.as_deref(), conditions, else_result.as_deref(), place)
             }
@@ -614,10 +624,15 @@ impl Binder<'_> {
         right_ast: &ast::Expr,
         place: Place<'_>,
     ) -> Result<Expr> {
-        if let (ast::Expr::Tuple(left), ast::Expr::Tuple(right)) =
-            (without_parentheses(left_ast), without_parentheses(right_ast))
-        {
-            return self.row_comparison(op, left, right, place);
+        match (without_parentheses(left_ast), without_parentheses(right_ast)) {
+            (ast::Expr::Tuple(left), ast::Expr::Tuple(right)) => {
+                return self.row_comparison(op, left, right, place);
+            }
+            (ast::Expr::Tuple(_), ast::Expr::Subquery(_)) => {
+                return Err(Error::unsupported("comparison of a row with a subquery")
+                    .with_hint("Write the row as IN (subquery), or join with the subquery."));
+            }
+            _ => {}
         }
         let left = match left {
             Some(bound) => bound,
@@ -940,26 +955,25 @@ impl Binder<'_> {
     fn quantified(
         &mut self,
         left: &ast::Expr,
-        op: &BinaryOperator,
+        name: &str,
         right: &ast::Expr,
         all: bool,
         place: Place<'_>,
     ) -> Result<Expr> {
-        let name = operator_name(op)?;
         let ast::Expr::Subquery(query) = without_parentheses(right) else {
-            return self.quantified_array(left, &name, right, all, place);
+            return self.quantified_array(left, name, right, all, place);
         };
         let left = self.expr(left, place)?;
         let mut query = self.subquery(query, place)?;
         check_column_count(1, query.columns.len())?;
-        let function = &resolve::operator(&name, Some(left.ty), query.columns[0].ty)?.function;
+        let function = &resolve::operator(name, Some(left.ty), query.columns[0].ty)?.function;
         if function.result.oid != boolean::BOOL.oid {
             bail!(DATATYPE_MISMATCH, "op ANY/ALL (array) requires operator to yield boolean");
         }
         let left = self.coerce(left, function.args[0], NO_TYPMOD, Purpose::Implicit)?;
         self.coerce_output(&mut query, 0, function.args[1], NO_TYPMOD)?;
         let query = Box::new(query);
-        let kind = match (name.as_str(), all) {
+        let kind = match (name, all) {
             ("=", false) => ExprKind::InQuery { left: vec![left], query, negated: false },
             ("<>", true) => ExprKind::InQuery { left: vec![left], query, negated: true },
             _ => ExprKind::Quantified { left: Box::new(left), function, all, query },

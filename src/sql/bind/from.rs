@@ -6,7 +6,7 @@ use sqlparser::ast;
 
 use super::expression::{Clause, Place};
 use super::grouping::own_sources;
-use super::scope::{ScopeTable, Use, make_nullable};
+use super::scope::{ScopeTable, Use, make_nullable, missing_table};
 use super::{Binder, Purpose, Scope, ScopeColumn, not_postgresql, resolve, resolve_type, span_of};
 use crate::bail;
 use crate::catalog::Relation;
@@ -87,7 +87,7 @@ impl Binder<'_> {
                 self.unnest(array_exprs, alias.as_ref(), *with_ordinality, left, parent)
             }
             T::Derived { lateral, subquery, alias, sample: None } => {
-                self.derived(subquery, alias.as_ref(), lateral.then_some(left), parent)
+                self.derived(subquery, alias.as_ref(), *lateral, left, parent)
             }
             T::NestedJoin { table_with_joins, alias: None } => self.joined(table_with_joins, left, parent),
             T::NestedJoin { table_with_joins, alias: Some(alias) } => {
@@ -239,7 +239,8 @@ impl Binder<'_> {
         &mut self,
         subquery: &ast::Query,
         alias: Option<&ast::TableAlias>,
-        left: Option<&Scope<'_>>,
+        is_lateral: bool,
+        left: &Scope<'_>,
         parent: Option<&'p Scope<'p>>,
     ) -> Result<Bound<'p>> {
         let Some(name) = self.alias_name(alias)? else {
@@ -247,10 +248,11 @@ impl Binder<'_> {
             return Err(Error::new(state::SYNTAX_ERROR, format!("{what} in FROM must have an alias"))
                 .with_hint("For example, FROM (SELECT ...) [AS] foo."));
         };
-        let Some(left) = left else {
-            let query = self.query(subquery, parent)?;
+        if !is_lateral {
+            let query = self.query(subquery, parent);
+            let query = query.map_err(|error| unreachable_entry(error, left))?;
             return self.query_item(name, query, alias, parent);
-        };
+        }
         let query = self.query(subquery, Some(left))?;
         self.lateral_item(name, query, alias, left, parent)
     }
@@ -466,6 +468,15 @@ impl Binder<'_> {
         };
         let (left_from, mut left_scope) = left;
         let (right_from, mut right_scope) = right;
+        if matches!(kind, JoinKind::Right | JoinKind::Full)
+            && let From::Lateral { query, .. } = &right_from
+            && let Some(table) = left_scope.tables.iter().find(|table| query.mentions(&table.sources()))
+        {
+            let message = format!("invalid reference to FROM-clause entry for table \"{}\"", table.name);
+            let error = Error::new(state::INVALID_COLUMN_REFERENCE, message);
+            let detail = "The combining JOIN type must be INNER or LEFT for a LATERAL reference.";
+            return Err(error.with_detail(detail));
+        }
         if matches!(kind, JoinKind::Right | JoinKind::Full) {
             make_nullable(&mut left_scope);
         }
@@ -652,4 +663,17 @@ impl Binder<'_> {
             None => Err(assignment_error(&column.name, target, source)),
         }
     }
+}
+
+/// An error inside a query in FROM, which may say that it names what only LATERAL could.
+fn unreachable_entry(error: Error, left: &Scope<'_>) -> Error {
+    let is_meant =
+        |table: &&ScopeTable| missing_table(&table.name).fields().message == error.fields().message;
+    let Some(table) = left.tables.iter().find(is_meant) else { return error };
+    let name = &table.name;
+    let message = format!("invalid reference to FROM-clause entry for table \"{name}\"");
+    let hint = format!(
+        "There is an entry for table \"{name}\", but it cannot be referenced from this part of the query."
+    );
+    Error::new(state::UNDEFINED_TABLE, message).with_hint(hint).at(error.fields().position)
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::scope::ScopeTable;
 use super::{Binder, Scope};
 use crate::bail;
 use crate::error::Result;
@@ -18,15 +19,22 @@ pub(super) struct Grouping<'g> {
 
 /// The uses of relations that a scope's columns come from.
 pub(super) fn own_sources(scope: &Scope<'_>) -> HashSet<usize> {
-    let mut own = HashSet::new();
-    for column in scope.tables.iter().flat_map(|table| &table.columns) {
-        column.expr.visit(&mut |expr| {
-            if let ExprKind::Column(reference) = &expr.kind {
-                own.insert(reference.source);
-            }
-        });
+    scope.tables.iter().flat_map(ScopeTable::sources).collect()
+}
+
+impl ScopeTable {
+    /// What its columns are computed from.
+    pub(super) fn sources(&self) -> HashSet<usize> {
+        let mut own = HashSet::new();
+        for column in &self.columns {
+            column.expr.visit(&mut |expr| {
+                if let ExprKind::Column(reference) = &expr.kind {
+                    own.insert(reference.source);
+                }
+            });
+        }
+        own
     }
-    own
 }
 
 impl<'g> Grouping<'g> {

@@ -108,7 +108,10 @@ impl Definer<'_> {
         for (place, label) in labels.iter().enumerate() {
             Self::check_label(label)?;
             if labels[..place].contains(label) {
-                bail!(DUPLICATE_OBJECT, "enum label \"{label}\" used more than once");
+                return Err(Error::new(
+                    state::UNIQUE_VIOLATION,
+                    "duplicate key value violates unique constraint \"pg_enum_typid_label_index\"",
+                ));
             }
         }
         let oid = self.type_rows(schema, &name.name, "e", Vec::new());
