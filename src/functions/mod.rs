@@ -361,7 +361,7 @@ pub fn operators() -> impl Iterator<Item = &'static Operator> {
 }
 
 static INTERNAL_GROUPS: &[&[Function]] =
-    &[array::INTERNAL, cast::INTERNAL, json_parts::INTERNAL, row::INTERNAL, window::INTERNAL];
+    &[array::INTERNAL, cast::INTERNAL, json_parts::INTERNAL, row::INTERNAL];
 
 /// A function that the grammar calls, and no name.
 pub fn internal(name: &str) -> &'static Function {

@@ -1,12 +1,10 @@
 //! Window functions: SQLite's own mean the same.
 
-use super::{Body, Env, Function, Kind, scalar};
-use crate::bail;
-use crate::error::Result;
+use super::{Body, Function, Kind};
 use crate::types::float::FLOAT8;
 use crate::types::integer::{INT4, INT8};
 use crate::types::record::{ANYCOMPATIBLE, ANYELEMENT};
-use crate::types::{Datum, DatumRef, Oid, Type};
+use crate::types::{Oid, Type};
 
 const fn window(
     oid: Oid,
@@ -17,23 +15,6 @@ const fn window(
 ) -> Function {
     Function::new(oid, name, args, result, Body::Native(template)).kind(Kind::Window).called_on_null()
 }
-
-/// The offset of a frame, which may be neither NULL nor negative.
-fn frame_offset(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
-    let is_negative = match args[0] {
-        DatumRef::Null => bail!(NULL_VALUE_NOT_ALLOWED, "frame starting offset must not be null"),
-        DatumRef::Integer(value) => value < 0,
-        value => value.real() < 0.0 || value.real().is_nan(),
-    };
-    if is_negative {
-        bail!(INVALID_PRECEDING_OR_FOLLOWING_SIZE, "invalid preceding or following size in window function");
-    }
-    Ok(args[0].to_owned())
-}
-
-/// What the grammar has for windows; no name calls these.
-pub(super) const INTERNAL: &[Function] =
-    &[scalar(9040, "frame_offset", &[&ANYELEMENT], &ANYELEMENT, frame_offset).called_on_null()];
 
 pub(super) const FUNCTIONS: &[Function] = &[
     window(3100, "row_number", &[], &INT8, "row_number()"),

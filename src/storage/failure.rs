@@ -107,6 +107,16 @@ fn plain_error(code: i32, message: &str, sql: &str) -> Error {
         _ if message == "integer overflow" => {
             Error::new(state::NUMERIC_VALUE_OUT_OF_RANGE, "bigint out of range")
         }
+        _ if message.starts_with("frame ") && message.ends_with(" must be a non-negative integer") => {
+            let what = message.trim_end_matches(" must be a non-negative integer");
+            Error::new(state::INVALID_PRECEDING_OR_FOLLOWING_SIZE, format!("{what} must not be negative"))
+        }
+        _ if message.starts_with("frame ") && message.ends_with(" must be a non-negative number") => {
+            Error::new(
+                state::INVALID_PRECEDING_OR_FOLLOWING_SIZE,
+                "invalid preceding or following size in window function",
+            )
+        }
         _ if is_too_complex(message) => Error::new(state::STATEMENT_TOO_COMPLEX, "statement is too complex")
             .with_hint("Write it with fewer operators, tables or set operations."),
         _ => {

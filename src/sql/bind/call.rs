@@ -446,15 +446,12 @@ impl Binder<'_> {
         }
         let ty = if ty.name.starts_with("int") { &crate::types::integer::INT8 } else { ty };
         let offset = self.coerce(offset, ty, NO_TYPMOD, Purpose::Implicit)?;
-        self.call_internal("frame_offset", vec![offset])
-    }
-
-    /// Calls a function that no name calls.
-    pub(super) fn call_internal(&mut self, name: &str, args: Vec<Expr>) -> Result<Expr> {
-        let function = crate::functions::internal(name);
-        self.note_volatility(function);
-        let (args, result) = self.coerce_arguments(function, args)?;
-        Ok(Expr::call(function, args, result))
+        // What SQLite takes for a frame: it refuses calls.
+        match offset.kind {
+            ExprKind::Constant(_) | ExprKind::Parameter(_) => Ok(offset),
+            _ => Err(Error::unsupported("RANGE with an offset that is computed")
+                .with_hint("Write the offset as a constant or a parameter.")),
+        }
     }
 
     /// Calls a function that no name calls, whose result is of a type that its arguments do not tell.

@@ -624,15 +624,14 @@ impl Binder<'_> {
         right_ast: &ast::Expr,
         place: Place<'_>,
     ) -> Result<Expr> {
-        match (without_parentheses(left_ast), without_parentheses(right_ast)) {
-            (ast::Expr::Tuple(left), ast::Expr::Tuple(right)) => {
-                return self.row_comparison(op, left, right, place);
+        if let Some(left) = row_fields(left_ast) {
+            if let Some(right) = row_fields(right_ast) {
+                return self.row_comparison(op, &left, &right, place);
             }
-            (ast::Expr::Tuple(_), ast::Expr::Subquery(_)) => {
+            if matches!(without_parentheses(right_ast), ast::Expr::Subquery(_)) {
                 return Err(Error::unsupported("comparison of a row with a subquery")
                     .with_hint("Write the row as IN (subquery), or join with the subquery."));
             }
-            _ => {}
         }
         let left = match left {
             Some(bound) => bound,
@@ -841,8 +840,8 @@ impl Binder<'_> {
         negated: bool,
         place: Place<'_>,
     ) -> Result<Expr> {
-        if let ast::Expr::Tuple(rows) = without_parentheses(left) {
-            return self.row_in_list(rows, list, negated, place);
+        if let Some(rows) = row_fields(left) {
+            return self.row_in_list(&rows, list, negated, place);
         }
         let mut exprs = vec![self.expr(left, place)?];
         for item in list {
@@ -857,17 +856,17 @@ impl Binder<'_> {
     /// `(a, b) IN ((1, 2), (3, 4))`
     fn row_in_list(
         &mut self,
-        left: &[ast::Expr],
+        left: &[&ast::Expr],
         list: &[ast::Expr],
         negated: bool,
         place: Place<'_>,
     ) -> Result<Expr> {
         let mut matches = Vec::new();
         for item in list {
-            let ast::Expr::Tuple(right) = without_parentheses(item) else {
+            let Some(right) = row_fields(item) else {
                 return Err(Error::unsupported("a row compared with what is not a row"));
             };
-            matches.push(self.row_comparison(&BinaryOperator::Eq, left, right, place)?);
+            matches.push(self.row_comparison(&BinaryOperator::Eq, left, &right, place)?);
         }
         let any = Expr::new(ExprKind::Or(matches), &boolean::BOOL);
         Ok(if negated { Expr::new(ExprKind::Not(Box::new(any)), &boolean::BOOL) } else { any })
@@ -876,12 +875,12 @@ impl Binder<'_> {
     fn row_comparison(
         &mut self,
         op: &BinaryOperator,
-        left: &[ast::Expr],
-        right: &[ast::Expr],
+        left: &[&ast::Expr],
+        right: &[&ast::Expr],
         place: Place<'_>,
     ) -> Result<Expr> {
         if let BinaryOperator::Overlaps = op {
-            let args: Vec<&ast::Expr> = left.iter().chain(right).collect();
+            let args: Vec<&ast::Expr> = left.iter().chain(right).copied().collect();
             if left.len() != 2 || right.len() != 2 {
                 bail!(
                     SYNTAX_ERROR,
@@ -928,11 +927,11 @@ impl Binder<'_> {
         negated: bool,
         place: Place<'_>,
     ) -> Result<Expr> {
-        let left_parts = match without_parentheses(left) {
-            ast::Expr::Tuple(parts) => {
-                parts.iter().map(|part| self.expr(part, place)).collect::<Result<Vec<_>>>()?
+        let left_parts = match row_fields(left) {
+            None => vec![self.expr(left, place)?],
+            Some(fields) => {
+                fields.into_iter().map(|part| self.expr(part, place)).collect::<Result<Vec<_>>>()?
             }
-            single => vec![self.expr(single, place)?],
         };
         let mut query = self.subquery(query, place)?;
         check_column_count(left_parts.len(), query.columns.len())?;
@@ -1191,6 +1190,23 @@ pub(in crate::sql) fn without_parentheses(expr: &ast::Expr) -> &ast::Expr {
         expr = inner;
     }
     expr
+}
+
+/// The fields of `(a, b)` or `ROW(a, b)`.
+fn row_fields(expr: &ast::Expr) -> Option<Vec<&ast::Expr>> {
+    use ast::{FunctionArg as A, FunctionArgExpr as X, FunctionArguments};
+    match without_parentheses(expr) {
+        ast::Expr::Tuple(fields) => Some(fields.iter().collect()),
+        ast::Expr::Function(call) if call.name.to_string().eq_ignore_ascii_case("row") => {
+            let FunctionArguments::List(list) = &call.args else { return None };
+            let field = |arg| match arg {
+                &A::Unnamed(X::Expr(ref field)) => Some(field),
+                _ => None,
+            };
+            list.args.iter().map(field).collect()
+        }
+        _ => None,
+    }
 }
 
 /// `-5` as one constant, so that the least integer can be written.
