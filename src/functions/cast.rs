@@ -74,6 +74,12 @@ pub fn find(source: &Type, target: &Type) -> Option<&'static Cast> {
     CASTS.iter().find(|cast| cast.source == source && cast.target == target)
 }
 
+/// Every cast's source and target.
+#[cfg(test)]
+pub fn pairs() -> impl Iterator<Item = (&'static Type, &'static Type)> {
+    CASTS.iter().map(|cast| (cast.source, cast.target))
+}
+
 /// The functions behind the casts and the conversions to and from text.
 pub fn functions() -> impl Iterator<Item = &'static Function> {
     CASTS.iter().filter_map(|cast| match &cast.method {

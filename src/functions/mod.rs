@@ -453,6 +453,38 @@ mod tests {
         }
     }
 
+    /// compat/postgres/objects.py compares this list with PostgreSQL's. `UPDATE_GOLDENFILES=1` writes it.
+    #[test]
+    fn the_list_of_objects_is_current() {
+        let signature = |name: &str, args: &[&Type]| {
+            let args: Vec<_> = args.iter().map(|ty| ty.sql_name).collect();
+            format!("{name}({})", args.join(", "))
+        };
+        let mut lines: Vec<String> = Vec::new();
+        for function in functions() {
+            let kind = if function.kind == Kind::Aggregate { "aggregate" } else { "function" };
+            lines.push(format!("{kind}\t{}\t{}", function.oid, signature(function.name, function.args)));
+        }
+        for operator in operators() {
+            let listed = signature(operator.name, operator.function.args);
+            lines.push(format!("operator\t{}\t{listed}", operator.oid));
+        }
+        for (source, target) in cast::pairs() {
+            lines.push(format!(
+                "cast\t{} {}\t{} to {}",
+                source.oid, target.oid, source.sql_name, target.sql_name
+            ));
+        }
+        lines.sort();
+        let list = lines.join("\n") + "\n";
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/compat/postgres/objects.tsv");
+        if std::env::var_os("UPDATE_GOLDENFILES").is_some() {
+            std::fs::write(path, &list).unwrap();
+        }
+        let written = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(written == list, "objects.tsv is not current: UPDATE_GOLDENFILES=1 cargo test --lib objects");
+    }
+
     #[test]
     fn symbols_are_distinct_for_distinct_bodies() {
         let mut symbols: Vec<_> = callable().map(|function| (function.symbol(), function.oid)).collect();
