@@ -107,10 +107,18 @@ def ordered(text):
     return re.search(r"\border\s+by\b", text, re.I)
 
 
+FIRST_USER_OID = 16384
+
+
+def described(columns):
+    """Columns with the oids of users' types as one: they count from 16384 on each server, as its history wants."""
+    return columns and [(name, min(oid, FIRST_USER_OID)) for name, oid in columns]
+
+
 def same(text, expected, got):
     if expected.is_error() or got.is_error():
         return expected.state == got.state
-    if expected.columns != got.columns or expected.tag != got.tag:
+    if described(expected.columns) != described(got.columns) or expected.tag != got.tag:
         return False
     if expected.rows == got.rows and expected.copied == got.copied:
         return True

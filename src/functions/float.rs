@@ -142,6 +142,146 @@ fn atan2(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
     Ok(datum(y.atan2(x)))
 }
 
+fn asinh(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
+    Ok(datum(args[0].real().asinh()))
+}
+
+fn acosh(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
+    within(args[0].real(), |value| value >= 1.0, f64::acosh)
+}
+
+fn atanh(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
+    within(args[0].real(), |value| value.abs() <= 1.0, f64::atanh)
+}
+
+fn cot(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
+    within(args[0].real(), f64::is_finite, |value| 1.0 / value.tan())
+}
+
+/// Functions of degrees, exact where a textbook is: values are scaled by what the arithmetic gives at 30, 45 and 60
+/// degrees, as in PostgreSQL's float.c.
+mod degrees {
+    use std::hint::black_box;
+
+    /// An angle brought into a quadrant, and the signs that sine and cosine have where it was.
+    pub struct Reduced {
+        pub angle: f64,
+        pub sine_sign: f64,
+        pub cosine_sign: f64,
+    }
+
+    pub fn reduced(angle: f64) -> Reduced {
+        let mut reduced = Reduced { angle: angle % 360.0, sine_sign: 1.0, cosine_sign: 1.0 };
+        if reduced.angle < 0.0 {
+            (reduced.angle, reduced.sine_sign) = (-reduced.angle, -1.0);
+        }
+        if reduced.angle > 180.0 {
+            (reduced.angle, reduced.sine_sign) = (360.0 - reduced.angle, -reduced.sine_sign);
+        }
+        if reduced.angle > 90.0 {
+            (reduced.angle, reduced.cosine_sign) = (180.0 - reduced.angle, -1.0);
+        }
+        reduced
+    }
+
+    // Nothing may be computed when compiling, with other digits.
+    fn sin(degrees: f64) -> f64 {
+        black_box(degrees).to_radians().sin()
+    }
+
+    fn sine_below_30(angle: f64) -> f64 {
+        (sin(angle) / sin(30.0)) / 2.0
+    }
+
+    fn cosine_below_60(angle: f64) -> f64 {
+        let lack = |angle: f64| 1.0 - black_box(angle).to_radians().cos();
+        1.0 - (lack(angle) / lack(60.0)) / 2.0
+    }
+
+    pub fn sine(angle: f64) -> f64 {
+        if angle <= 30.0 { sine_below_30(angle) } else { cosine_below_60(90.0 - angle) }
+    }
+
+    pub fn cosine(angle: f64) -> f64 {
+        if angle <= 60.0 { cosine_below_60(angle) } else { sine_below_30(90.0 - angle) }
+    }
+
+    fn small_arc_sine(value: f64) -> f64 {
+        value.asin() / black_box(0.5f64).asin() * 30.0
+    }
+
+    fn small_arc_cosine(value: f64) -> f64 {
+        value.acos() / black_box(0.5f64).acos() * 60.0
+    }
+
+    /// Of a value from 0 to 1.
+    pub fn arc_sine(value: f64) -> f64 {
+        if value <= 0.5 { small_arc_sine(value) } else { 90.0 - small_arc_cosine(value) }
+    }
+
+    /// Of a value from 0 to 1.
+    pub fn arc_cosine(value: f64) -> f64 {
+        if value <= 0.5 { 90.0 - small_arc_sine(value) } else { small_arc_cosine(value) }
+    }
+
+    /// From an arc in radians, so that the arc tangent of one is 45.
+    pub fn of_arc(radians: f64) -> f64 {
+        radians / black_box(1.0f64).atan() * 45.0
+    }
+}
+
+fn sind(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
+    within(args[0].real(), f64::is_finite, |value| {
+        let reduced = degrees::reduced(value);
+        reduced.sine_sign * degrees::sine(reduced.angle)
+    })
+}
+
+fn cosd(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
+    within(args[0].real(), f64::is_finite, |value| {
+        let reduced = degrees::reduced(value);
+        reduced.cosine_sign * degrees::cosine(reduced.angle)
+    })
+}
+
+fn tand(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
+    within(args[0].real(), f64::is_finite, |value| {
+        let tangent = |angle: f64| degrees::sine(angle) / degrees::cosine(angle);
+        let reduced = degrees::reduced(value);
+        // Adding zero makes minus zero plain.
+        reduced.sine_sign * reduced.cosine_sign * (tangent(reduced.angle) / tangent(45.0)) + 0.0
+    })
+}
+
+fn cotd(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
+    within(args[0].real(), f64::is_finite, |value| {
+        let cotangent = |angle: f64| degrees::cosine(angle) / degrees::sine(angle);
+        let reduced = degrees::reduced(value);
+        reduced.sine_sign * reduced.cosine_sign * (cotangent(reduced.angle) / cotangent(45.0)) + 0.0
+    })
+}
+
+fn asind(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
+    let arc = |value: f64| degrees::arc_sine(value.abs()) * if value < 0.0 { -1.0 } else { 1.0 };
+    within(args[0].real(), |value| value.abs() <= 1.0, arc)
+}
+
+fn acosd(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
+    let arc = |value: f64| {
+        if value >= 0.0 { degrees::arc_cosine(value) } else { 90.0 + degrees::arc_sine(-value) }
+    };
+    within(args[0].real(), |value| value.abs() <= 1.0, arc)
+}
+
+fn atand(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
+    Ok(datum(degrees::of_arc(args[0].real().atan())))
+}
+
+fn atan2d(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
+    let (y, x) = pair(args);
+    Ok(datum(degrees::of_arc(y.atan2(x))))
+}
+
 fn sqrt(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
     let value = args[0].real();
     if value < 0.0 {
@@ -251,6 +391,18 @@ pub(super) const FUNCTIONS: &[Function] = &[
     scalar(2462, "sinh", ONE, &FLOAT8, sinh),
     scalar(2463, "cosh", ONE, &FLOAT8, cosh),
     scalar(2464, "tanh", ONE, &FLOAT8, tanh),
+    scalar(2465, "asinh", ONE, &FLOAT8, asinh),
+    scalar(2466, "acosh", ONE, &FLOAT8, acosh),
+    scalar(2467, "atanh", ONE, &FLOAT8, atanh),
+    scalar(1607, "cot", ONE, &FLOAT8, cot),
+    scalar(2735, "sind", ONE, &FLOAT8, sind),
+    scalar(2736, "cosd", ONE, &FLOAT8, cosd),
+    scalar(2737, "tand", ONE, &FLOAT8, tand),
+    scalar(2738, "cotd", ONE, &FLOAT8, cotd),
+    scalar(2731, "asind", ONE, &FLOAT8, asind),
+    scalar(2732, "acosd", ONE, &FLOAT8, acosd),
+    scalar(2733, "atand", ONE, &FLOAT8, atand),
+    scalar(2734, "atan2d", TWO, &FLOAT8, atan2d),
     scalar(1598, "random", &[], &FLOAT8, random).volatile(),
 ];
 

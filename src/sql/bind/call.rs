@@ -735,7 +735,19 @@ pub(in crate::sql) fn sort_direction(key: &ast::OrderByExpr) -> Result<(bool, bo
     let descending = match &key.options.sort {
         None | Some(ast::OrderBySort::Asc) => false,
         Some(ast::OrderBySort::Desc) => true,
-        Some(ast::OrderBySort::Using(_)) => return Err(Error::unsupported("ORDER BY … USING")),
+        Some(ast::OrderBySort::Using(operator)) => {
+            match operator.0.last().map(ToString::to_string).as_deref() {
+                Some("<") => false,
+                Some(">") => true,
+                other => {
+                    let message =
+                        format!("operator {} is not a valid ordering operator", other.unwrap_or_default());
+                    let hint =
+                        "Ordering operators must be \"<\" or \">\" members of btree operator families.";
+                    return Err(Error::new(state::WRONG_OBJECT_TYPE, message).with_hint(hint));
+                }
+            }
+        }
     };
     Ok((descending, key.options.nulls_first.unwrap_or(descending)))
 }
