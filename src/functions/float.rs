@@ -164,13 +164,13 @@ mod degrees {
     use std::hint::black_box;
 
     /// An angle brought into a quadrant, and the signs that sine and cosine have where it was.
-    pub struct Reduced {
-        pub angle: f64,
-        pub sine_sign: f64,
-        pub cosine_sign: f64,
+    pub(super) struct Reduced {
+        pub(super) angle: f64,
+        pub(super) sine_sign: f64,
+        pub(super) cosine_sign: f64,
     }
 
-    pub fn reduced(angle: f64) -> Reduced {
+    pub(super) fn reduced(angle: f64) -> Reduced {
         let mut reduced = Reduced { angle: angle % 360.0, sine_sign: 1.0, cosine_sign: 1.0 };
         if reduced.angle < 0.0 {
             (reduced.angle, reduced.sine_sign) = (-reduced.angle, -1.0);
@@ -198,11 +198,11 @@ mod degrees {
         1.0 - (lack(angle) / lack(60.0)) / 2.0
     }
 
-    pub fn sine(angle: f64) -> f64 {
+    pub(super) fn sine(angle: f64) -> f64 {
         if angle <= 30.0 { sine_below_30(angle) } else { cosine_below_60(90.0 - angle) }
     }
 
-    pub fn cosine(angle: f64) -> f64 {
+    pub(super) fn cosine(angle: f64) -> f64 {
         if angle <= 60.0 { cosine_below_60(angle) } else { sine_below_30(90.0 - angle) }
     }
 
@@ -215,17 +215,17 @@ mod degrees {
     }
 
     /// Of a value from 0 to 1.
-    pub fn arc_sine(value: f64) -> f64 {
+    pub(super) fn arc_sine(value: f64) -> f64 {
         if value <= 0.5 { small_arc_sine(value) } else { 90.0 - small_arc_cosine(value) }
     }
 
     /// Of a value from 0 to 1.
-    pub fn arc_cosine(value: f64) -> f64 {
+    pub(super) fn arc_cosine(value: f64) -> f64 {
         if value <= 0.5 { 90.0 - small_arc_sine(value) } else { small_arc_cosine(value) }
     }
 
     /// From an arc in radians, so that the arc tangent of one is 45.
-    pub fn of_arc(radians: f64) -> f64 {
+    pub(super) fn of_arc(radians: f64) -> f64 {
         radians / black_box(1.0f64).atan() * 45.0
     }
 }

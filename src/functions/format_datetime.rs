@@ -258,9 +258,7 @@ impl Template {
                 Some("th") => Some(false),
                 _ => None,
             };
-            if ordinal.is_some() {
-                rest = &rest[2..];
-            } else if starts_with_any_case(rest, "sp") {
+            if ordinal.is_some() || starts_with_any_case(rest, "sp") {
                 rest = &rest[2..];
             }
             self.nodes.push(Node::Field(Field { key, name: written, fills, ordinal, localized }));

@@ -717,10 +717,13 @@ impl Reader<'_> {
             if template.has_sign && is_read && next.is_some_and(|c| matches!(c, '-' | '+')) {
                 self.sign = next;
                 self.at += 1;
-            } else if !is_read && !template.has_sign && !template.has_plus && !template.has_minus {
-                if let Some(sign @ ('-' | '+')) = self.peek() {
-                    self.sign = Some(sign);
-                }
+            } else if !is_read
+                && !template.has_sign
+                && !template.has_plus
+                && !template.has_minus
+                && let Some(sign @ ('-' | '+')) = self.peek()
+            {
+                self.sign = Some(sign);
             }
         }
     }
@@ -769,11 +772,7 @@ fn to_number(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
                     reader.number_part(*key);
                     reader.at += 1;
                 }
-                Key::Comma | Key::Group => {
-                    if reader.peek() == Some(',') {
-                        reader.at += 1;
-                    }
-                }
+                Key::Comma | Key::Group => reader.at += usize::from(reader.peek() == Some(',')),
                 Key::Currency => reader.skip(1),
                 Key::Ordinal | Key::OrdinalLower => reader.skip(2),
                 Key::Minus | Key::Plus | Key::SignAny => {

@@ -218,7 +218,7 @@ fn object_of_array<const BINARY: bool>(args: &[DatumRef<'_>], _: &dyn Env) -> Re
     let array = Array::from_stored(args[0].text());
     match array.dimensions.as_slice() {
         [] => {}
-        [_] if array.elements.len() % 2 == 0 => {}
+        [_] if array.elements.len().is_multiple_of(2) => {}
         [_] => bail!(ARRAY_SUBSCRIPT_ERROR, "array must have even number of elements"),
         [_, inner] if inner.length == 2 => {}
         [_, _] => bail!(ARRAY_SUBSCRIPT_ERROR, "array must have two columns"),

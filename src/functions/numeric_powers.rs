@@ -17,7 +17,8 @@ const SIGNIFICANT_DIGITS: i64 = 16;
 const SCALE_MAX: i64 = 1000;
 /// NUMERIC_MAX_RESULT_SCALE
 const RESULT_SCALE_MAX: f64 = 2000.0;
-/// log10(e)
+/// log10(e), with the digits that PostgreSQL takes; the scale of a result depends on them.
+#[allow(clippy::approx_constant)]
 const LOG10_E: f64 = 0.434294481903252;
 /// Digits of a power that is computed exactly.
 const EXACT_DIGITS_MAX: u64 = 600_000;

@@ -237,12 +237,12 @@ fn unistr(args: &[DatumRef<'_>], _: &dyn Env) -> Result<Datum> {
             continue;
         }
         let tail = &rest[1..];
-        if tail.starts_with('\\') {
+        if let Some(after) = tail.strip_prefix('\\') {
             if high.is_some() {
                 return Err(pair());
             }
             out.push('\\');
-            rest = &tail[1..];
+            rest = after;
             continue;
         }
         let (skip, length) = match tail.chars().next() {

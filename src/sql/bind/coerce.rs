@@ -108,13 +108,13 @@ impl Binder<'_> {
             Path::InOut => through_text(expr, base),
         };
         match target.shape {
-            Shape::Domain(domain) => self.to_domain(converted, target, domain, purpose).map(Some),
+            Shape::Domain(domain) => self.checked_as_domain(converted, target, domain, purpose).map(Some),
             _ => apply_typmod(converted, target, typmod, purpose).map(Some),
         }
     }
 
     /// Makes a value one of a domain, which asks its conditions.
-    fn to_domain(
+    fn checked_as_domain(
         &mut self,
         value: Expr,
         target: &'static Type,

@@ -319,7 +319,7 @@ impl Binder<'_> {
             within_group: Vec::new(),
         };
         let place = Place { scope: left, clause: Clause::FromFunction };
-        let item = self.from_call(&call, alias, place)?;
+        let item = self.call_in_from(&call, alias, place)?;
         let column =
             self.alias_name(alias)?.filter(|name| !name.is_empty()).unwrap_or_else(|| parsed.name.clone());
         match item {
@@ -360,7 +360,7 @@ impl Binder<'_> {
     }
 
     /// The call behind a function in FROM.
-    fn from_call(
+    fn call_in_from(
         &mut self,
         call: &ast::Function,
         alias: Option<&ast::TableAlias>,
