@@ -13,13 +13,14 @@ use super::prepared::Prepared;
 use super::registry::Sessions;
 use super::relay::{Begin, Context, Order, Report, RowBatch, Run, StatementKey};
 use super::transaction::{Transaction, Write};
-use super::{Options, Session, declared_type};
+use super::{Options, Session};
 use crate::bail;
 use crate::engine::{Patience, Stream, StreamReceiver, StreamSender};
 use crate::error::{Error, Result, state};
 use crate::sql;
 use crate::telemetry;
-use crate::types::{DatumRef, Format, Oid};
+use crate::types::record::RECORD;
+use crate::types::{DatumRef, Format, Oid, Type};
 
 /// Statements kept parsed and planned for one session.
 const STATEMENTS_MAX: usize = 256;
@@ -210,7 +211,7 @@ impl Half {
         Report::Committed(self.session.shared.last_commit.load(std::sync::atomic::Ordering::Acquire))
     }
 
-    fn statement(&mut self, key: &StatementKey) -> Result<Arc<Prepared>> {
+    async fn statement(&mut self, key: &StatementKey) -> Result<Arc<Prepared>> {
         if let Some(prepared) = self.statements.get(key) {
             return Ok(prepared.clone());
         }
@@ -218,8 +219,10 @@ impl Half {
         let Some(parsed) = found else {
             bail!(PROTOCOL_VIOLATION, "a statement of another node is not in its text")
         };
-        let types = key.types.as_ref().map(|types| types.iter().map(|oid| declared_type(*oid)).collect());
-        let types = types.transpose()?;
+        let types = match &key.types {
+            Some(types) => Some(self.session.declared_types(types).await?),
+            None => None,
+        };
         let prepared = Arc::new(match (types, key.is_inner) {
             (Some(types), true) => Prepared::inner(&Arc::new(parsed), types),
             (Some(types), false) => Prepared::new(Some(parsed), types),
@@ -263,7 +266,7 @@ impl Half {
         self.session.deadline =
             run.timeout_ms.map(|timeout_ms| Instant::now() + Duration::from_millis(timeout_ms));
         self.learn(run.context)?;
-        let prepared = self.statement(&run.statement)?;
+        let prepared = self.statement(&run.statement).await?;
         let is_database = prepared.statement().is_some_and(sql::is_about_databases);
         if run.begin.is_some() && !self.session.connection.leads() {
             return Ok(Report::NotLeading);
@@ -279,6 +282,15 @@ impl Half {
         self.session.start(&mut portal, relay).await?;
         if let Some(columns) = portal.columns() {
             let columns = columns.to_vec();
+            // A record's fields name their types by OID, which the other node's catalog need not know before the commit.
+            let is_record = |ty: &Type| ty.element().unwrap_or(ty).oid == RECORD.oid;
+            if columns.iter().any(|column| is_record(column.ty))
+                && self.open_write().is_ok_and(|write| write.has_changed_catalog())
+            {
+                let what = "on a follower, a record as a result in a transaction that has changed the schema";
+                return Err(Error::unsupported(what)
+                    .with_hint("Commit first, select the record's columns, or connect to the leader."));
+            }
             relay.push(&Report::Columns(columns));
         }
         self.session.pump(&mut portal, None, relay).await?;
@@ -329,7 +341,7 @@ impl Half {
 
     async fn shape(&mut self, statement: &StatementKey, context: Context) -> Result<Report> {
         self.learn(context)?;
-        let prepared = self.statement(statement)?;
+        let prepared = self.statement(statement).await?;
         let (parameters, columns) = self.session.shape(&prepared).await?;
         let columns = columns.as_ref().map(Columns::as_slice).map(<[ResultColumn]>::to_vec);
         Ok(Report::Shape { parameters, columns })

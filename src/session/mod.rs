@@ -472,6 +472,22 @@ impl Session {
         Ok(())
     }
 
+    /// The types that Parse declares; `None` for one to be inferred.
+    async fn declared_types(&mut self, oids: &[u32]) -> Result<Vec<Option<&'static types::Type>>> {
+        let mut declared = Vec::with_capacity(oids.len());
+        for &oid in oids {
+            declared.push(match types::by_oid(oid) {
+                _ if oid == 0 || oid == types::text::UNKNOWN.oid => None,
+                Some(ty) => Some(ty),
+                None => match self.catalog().await?.user_type(oid) {
+                    Some(ty) => Some(ty),
+                    None => bail!(UNDEFINED_OBJECT, "type with OID {oid} does not exist"),
+                },
+            });
+        }
+        Ok(declared)
+    }
+
     async fn try_parse(&mut self, name: &str, text: &str, types: &[u32]) -> Result<()> {
         if name.is_empty() {
             self.prepared.remove("");
@@ -482,7 +498,7 @@ impl Session {
         if statements.len() > 1 {
             bail!(SYNTAX_ERROR, "cannot insert multiple commands into a prepared statement");
         }
-        let declared = types.iter().map(|oid| declared_type(*oid)).collect::<Result<Vec<_>>>()?;
+        let declared = self.declared_types(types).await?;
         let prepared = Arc::new(Prepared::new(statements.pop(), declared));
         self.check_not_failed(prepared.statement())?;
         if let Some(Statement::Plannable(..)) = prepared.statement() {
@@ -715,13 +731,4 @@ fn idle_in_transaction() -> Error {
 
 fn no_portal(name: &str) -> Error {
     Error::new(state::INVALID_CURSOR_NAME, format!("portal \"{name}\" does not exist"))
-}
-
-/// A type that Parse declares; `None` for one to be inferred.
-fn declared_type(oid: u32) -> Result<Option<&'static types::Type>> {
-    match types::by_oid(oid) {
-        _ if oid == 0 || oid == types::text::UNKNOWN.oid => Ok(None),
-        Some(ty) => Ok(Some(ty)),
-        None => Err(Error::unsupported(format!("a parameter of the type with OID {oid}"))),
-    }
 }

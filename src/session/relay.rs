@@ -12,6 +12,7 @@ use super::settings::Saved;
 use crate::engine::{Decoder, Encoder, Identity, TransactionId, nonsense};
 use crate::error::{Error, Fields, Result, Severity, SqlState, state};
 use crate::sql::statement::Isolation;
+use crate::types::user::{self, Condition, Definition, Domain, Enum, Label, UserType};
 use crate::types::{self, Datum, DatumRef, Oid, Type};
 
 /// Which statement, of which text.
@@ -187,15 +188,103 @@ fn oids(fields: &mut Decoder<'_>) -> Result<Vec<Oid>> {
     (0..count).map(|_| oid(fields)).collect()
 }
 
-fn known_type(oid: Oid) -> Result<&'static Type> {
-    types::by_oid(oid).ok_or_else(|| Error::unsupported(format!("another node's type with OID {oid}")))
+/// The deepest nesting of domains, and of arrays of them, that another node may tell of.
+const TYPE_DEPTH_MAX: usize = 64;
+
+const BUILT_IN: u64 = 0;
+const ARRAY: u64 = 1;
+const ENUM: u64 = 2;
+const DOMAIN: u64 = 3;
+
+/// A type: the oid of a built-in one, the whole definition of a user's, which the other node's catalog may not have yet.
+fn put_type(out: &mut Encoder, ty: &Type) {
+    if let (true, Some(element)) = (ty.is_of_users(), ty.element()) {
+        out.number(ARRAY);
+        return put_type(out, element);
+    }
+    let Some(defined) = user::definition_of(ty) else {
+        out.number(BUILT_IN);
+        return out.number(ty.oid.into());
+    };
+    out.number(if matches!(defined.definition, Definition::Enum(_)) { ENUM } else { DOMAIN });
+    out.number(defined.oid.into());
+    out.number(defined.array_oid.into());
+    out.text(&defined.name);
+    out.text(&defined.array_name);
+    out.number(defined.schema.into());
+    match &defined.definition {
+        Definition::Enum(Enum { labels }) => {
+            out.number(labels.len() as u64);
+            for label in labels {
+                out.number(label.oid.into());
+                out.number(label.order.to_bits());
+                out.text(&label.name);
+            }
+        }
+        Definition::Domain(domain) => {
+            put_type(out, domain.base);
+            out.number(domain.typmod as u32 as u64);
+            out.flag(domain.not_null);
+            out.flag(domain.default.is_some());
+            out.text(domain.default.as_deref().unwrap_or_default());
+            out.number(domain.conditions.len() as u64);
+            for condition in &domain.conditions {
+                out.number(condition.oid.into());
+                out.text(&condition.name);
+                out.text(&condition.expression);
+            }
+        }
+    }
+}
+
+fn any_type(fields: &mut Decoder<'_>, depth: usize) -> Result<&'static Type> {
+    if depth > TYPE_DEPTH_MAX {
+        return Err(nonsense());
+    }
+    let kind = fields.number()?;
+    match kind {
+        BUILT_IN => {
+            let oid = oid(fields)?;
+            return types::by_oid(oid)
+                .ok_or_else(|| Error::unsupported(format!("another node's type with OID {oid}")));
+        }
+        ARRAY => return any_type(fields, depth + 1)?.array().ok_or_else(nonsense),
+        ENUM | DOMAIN => {}
+        _ => return Err(nonsense()),
+    }
+    let (oid_, array_oid) = (oid(fields)?, oid(fields)?);
+    let (name, array_name) = (fields.text()?.to_owned(), fields.text()?.to_owned());
+    let schema = oid(fields)?;
+    let definition = if kind == ENUM {
+        let count = fields.count()?;
+        let mut label = || {
+            let (oid, order) = (oid(fields)?, f64::from_bits(fields.number()?));
+            Ok(Label { oid, order, name: fields.text()?.to_owned() })
+        };
+        Definition::Enum(Enum { labels: (0..count).map(|_| label()).collect::<Result<_>>()? })
+    } else {
+        let base = any_type(fields, depth + 1)?;
+        let typmod = fields.number()? as u32 as i32;
+        let not_null = fields.flag()?;
+        let has_default = fields.flag()?;
+        let default = Some(fields.text()?.to_owned()).filter(|_| has_default);
+        let count = fields.count()?;
+        let mut condition = || {
+            let (oid, name) = (oid(fields)?, fields.text()?.to_owned());
+            Ok(Condition { oid, name, expression: fields.text()?.to_owned() })
+        };
+        let conditions = (0..count).map(|_| condition()).collect::<Result<_>>()?;
+        Definition::Domain(Domain { base, typmod, not_null, default, conditions })
+    };
+    let defined = UserType { oid: oid_, array_oid, name, array_name, schema, definition };
+    Ok(user::intern(&defined).0)
 }
 
 fn put_columns(out: &mut Encoder, columns: &[ResultColumn]) {
     out.number(columns.len() as u64);
     for column in columns {
         out.text(&column.name);
-        out.number(column.ty.oid.into());
+        put_type(out, column.ty);
         out.number(column.typmod as u32 as u64);
         out.flag(column.origin.is_some());
         if let Some((table, number)) = column.origin {
@@ -210,7 +299,7 @@ fn columns(fields: &mut Decoder<'_>) -> Result<Vec<ResultColumn>> {
     let mut column = || {
         Ok(ResultColumn {
             name: fields.text()?.to_owned(),
-            ty: known_type(oid(fields)?)?,
+            ty: any_type(fields, 0)?,
             typmod: fields.number()? as u32 as i32,
             origin: match fields.flag()? {
                 true => Some((oid(fields)?, fields.number()? as u16 as i16)),
@@ -557,7 +646,8 @@ impl Report {
             }
             Report::Shape { parameters, columns } => {
                 let mut out = Encoder::new(SHAPE);
-                put_oids(&mut out, parameters.iter().map(|ty| ty.oid));
+                out.number(parameters.len() as u64);
+                parameters.iter().for_each(|ty| put_type(&mut out, ty));
                 out.flag(columns.is_some());
                 put_columns(&mut out, columns.as_deref().unwrap_or_default());
                 out
@@ -598,8 +688,8 @@ impl Report {
                 changed_catalog: fields.flag()?,
             },
             SHAPE => {
-                let parameters =
-                    oids(&mut fields)?.into_iter().map(known_type).collect::<Result<Vec<_>>>()?;
+                let count = fields.count()?;
+                let parameters = (0..count).map(|_| any_type(&mut fields, 0)).collect::<Result<Vec<_>>>()?;
                 let has_columns = fields.flag()?;
                 let columns = columns(&mut fields)?;
                 Report::Shape { parameters, columns: has_columns.then_some(columns) }

@@ -386,7 +386,11 @@ impl Session {
             }
         };
         match received {
-            Ok(Some(message)) => Report::decode(&message).map(Next::Report).map_err(NextFailure::Client),
+            Ok(Some(message)) => Report::decode(&message).map(Next::Report).map_err(|error| {
+                // What follows would be taken for the answer to another statement.
+                self.link = None;
+                NextFailure::Client(error)
+            }),
             Ok(None) | Err(_) => Err(NextFailure::Broken),
         }
     }
@@ -398,12 +402,16 @@ impl Session {
         loop {
             let received = link.stream.receiver.next().await;
             match received {
-                Ok(Some(message)) => match Report::decode(&message)? {
-                    Report::Failed(error) => return Err(survivable(error)),
-                    Report::NotLeading => return Err(lost()),
+                Ok(Some(message)) => match Report::decode(&message) {
+                    Err(error) => {
+                        self.link = None;
+                        return Err(error);
+                    }
+                    Ok(Report::Failed(error)) => return Err(survivable(error)),
+                    Ok(Report::NotLeading) => return Err(lost()),
                     // What is left of a statement that was given up.
-                    Report::Rows(_) | Report::Columns(_) | Report::Notice(_) | Report::CopyData(_) => {}
-                    report => return Ok(report),
+                    Ok(Report::Rows(_) | Report::Columns(_) | Report::Notice(_) | Report::CopyData(_)) => {}
+                    Ok(report) => return Ok(report),
                 },
                 Ok(None) | Err(_) => {
                     self.link = None;

@@ -142,6 +142,13 @@ pub(super) fn array_of(ty: &Type) -> Option<&'static Type> {
     of_oid.iter().find(|other| std::ptr::eq(other.ty, ty)).map(|found| found.array)
 }
 
+/// What an interned type was made of.
+pub fn definition_of(ty: &Type) -> Option<UserType> {
+    let interned = INTERNED.lock().unwrap_or_else(PoisonError::into_inner);
+    let of_oid = interned.get(&ty.oid)?;
+    of_oid.iter().find(|other| std::ptr::eq(other.ty, ty)).map(|found| found.definition.clone())
+}
+
 fn new_type(definition: &UserType) -> Type {
     let name = leaked(&definition.name);
     match &definition.definition {
