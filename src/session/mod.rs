@@ -615,22 +615,25 @@ impl Session {
         }
         let formats = Formats::of_codes(result_codes)?;
         formats.check(columns.as_ref().map_or(0, |columns| columns.as_slice().len()))?;
-        let values = self.read_parameters(&types, parameter_codes, parameters)?;
+        let values = self.read_parameters(&types, parameter_codes, parameters).await?;
         // The transaction, implicit or not, starts with the first portal.
         self.transaction();
         self.portals.insert(name.to_owned(), Portal::new(prepared, values, formats));
         Ok(())
     }
 
-    fn read_parameters(
-        &self,
+    async fn read_parameters(
+        &mut self,
         types: &[&'static types::Type],
         codes: &[i16],
         parameters: &[Option<&[u8]>],
     ) -> Result<Vec<types::Datum>> {
         let formats = Formats::of_codes(codes)?;
         let derived = self.shared.settings().derived().clone();
-        let format = types::Format { now_us: self.statement_us, ..derived.format.clone() };
+        let mut format = types::Format { now_us: self.statement_us, ..derived.format.clone() };
+        if types.iter().any(|ty| ty.reads_names()) {
+            format.objects = self.current_scope().await?.context("").format.objects.clone();
+        }
         let mut values = Vec::with_capacity(parameters.len());
         for (place, (ty, bytes)) in types.iter().zip(parameters).enumerate() {
             values.push(match bytes {

@@ -241,6 +241,12 @@ impl Type {
         }
     }
 
+    /// Whether its values are read as names of objects, which needs [`Format::objects`].
+    pub fn reads_names(&'static self) -> bool {
+        let ty = self.base();
+        ty.element().map_or(!ty.is_of_users() && ty.name.starts_with("reg"), Type::reads_names)
+    }
+
     /// The type under a domain, or the type itself.
     pub fn base(&'static self) -> &'static Type {
         match self.shape {
