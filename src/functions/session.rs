@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
-use super::{Env, Function, native, scalar};
-use crate::error::{Error, Result, state};
+use super::{Env, Function, Signature, native, scalar, typed};
+use crate::error::{Error, Result, SqlState, state};
 use crate::types::boolean::BOOL;
 use crate::types::float::FLOAT8;
 use crate::types::integer::INT4;
-use crate::types::oid::OID;
+use crate::types::oid::{
+    OID, REGCLASS, REGCOLLATION, REGNAMESPACE, REGOPER, REGPROC, REGPROCEDURE, REGROLE, REGTYPE,
+};
 use crate::types::record::VOID;
 use crate::types::text::{NAME, TEXT};
 use crate::types::timestamp::TIMESTAMPTZ;
-use crate::types::{Datum, DatumRef, NO_TYPMOD, by_oid};
+use crate::types::{Datum, DatumRef, NO_TYPMOD, Oid, Type, by_oid};
 
 /// The PostgreSQL version this server answers as.
 pub const SERVER_VERSION: &str = concat!("15.18 (Quorate ", env!("CARGO_PKG_VERSION"), ")");
@@ -253,7 +255,39 @@ fn commit_status(args: &[DatumRef<'_>], env: &dyn Env) -> Result<Datum> {
     Ok(env.commit_status(args[0].text())?.map_or(Datum::Null, |status| Datum::Text(status.to_owned())))
 }
 
+/// to_regclass and the like: the object of a name, NULL where there is none.
+fn to_object(args: &[DatumRef<'_>], signature: &Signature, env: &dyn Env) -> Result<Datum> {
+    let name = args[0].text();
+    // Only as input of the type does a number stand for itself, and a hyphen for nothing.
+    if name == "-" || (!name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit())) {
+        return Ok(Datum::Null);
+    }
+    const LACKING: &[SqlState] = &[
+        state::UNDEFINED_TABLE,
+        state::UNDEFINED_OBJECT,
+        state::UNDEFINED_FUNCTION,
+        state::INVALID_SCHEMA_NAME,
+        state::AMBIGUOUS_FUNCTION,
+    ];
+    match signature.result.parse(name, env.format()) {
+        Err(error) if LACKING.contains(&error.fields().sqlstate) => Ok(Datum::Null),
+        found => found,
+    }
+}
+
+const fn to_reg(oid: Oid, name: &'static str, result: &'static Type) -> Function {
+    typed(oid, name, &[&TEXT], result, to_object).stable()
+}
+
 pub(super) const FUNCTIONS: &[Function] = &[
+    to_reg(3495, "to_regclass", &REGCLASS),
+    to_reg(4195, "to_regcollation", &REGCOLLATION),
+    to_reg(4086, "to_regnamespace", &REGNAMESPACE),
+    to_reg(3492, "to_regoper", &REGOPER),
+    to_reg(3494, "to_regproc", &REGPROC),
+    to_reg(3479, "to_regprocedure", &REGPROCEDURE),
+    to_reg(4093, "to_regrole", &REGROLE),
+    to_reg(3493, "to_regtype", &REGTYPE),
     scalar(89, "version", &[], &TEXT, version).stable(),
     scalar(861, "current_database", &[], &NAME, current_database).stable(),
     scalar(1402, "current_schema", &[], &NAME, current_schema).stable(),
