@@ -5,10 +5,25 @@ use sqlparser::ast::{self, ArrayElemTypeDef, CharacterLength, DataType, ExactNum
 use crate::bail;
 use crate::error::{Error, Result, state};
 use crate::types::{
-    self, NO_TYPMOD, Type, date, float, integer, interval, json, numeric, oid, text, time, timestamp, timetz,
+    self, NO_TYPMOD, Shape, Type, date, float, integer, interval, json, numeric, oid, text, time, timestamp,
+    timetz,
 };
 
 use super::Context;
+
+/// Arrays of domains that can refuse or cut a value are refused: elements would have to be asked one by one, wherever an
+/// array changes.
+fn checked((ty, typmod): (&'static Type, i32)) -> Result<(&'static Type, i32)> {
+    let mut element = ty.element();
+    while let Some(Shape::Domain(domain)) = element.map(|ty| ty.shape) {
+        if domain.has_conditions() || domain.typmod != NO_TYPMOD {
+            return Err(Error::unsupported("an array of a domain with conditions or a length")
+                .with_hint("Declare an array of the type under the domain, with a CHECK on the column."));
+        }
+        element = Some(domain.base);
+    }
+    Ok((ty, typmod))
+}
 
 /// The type a name stands for, and its modifier.
 pub(in crate::sql) fn resolve(data_type: &DataType, context: &Context<'_>) -> Result<(&'static Type, i32)> {
@@ -51,8 +66,8 @@ pub(in crate::sql) fn resolve(data_type: &DataType, context: &Context<'_>) -> Re
         D::JSON => plain(&json::JSON),
         D::JSONB => plain(&json::JSONB),
         D::Regclass => plain(&oid::REGCLASS),
-        D::Custom(name, modifiers) => custom(name, modifiers, context),
-        D::Array(element) => array(element, context),
+        D::Custom(name, modifiers) => checked(custom(name, modifiers, context)?),
+        D::Array(element) => checked(array(element, context)?),
         other => Err(lacking(&other.to_string())),
     }
 }
