@@ -474,13 +474,11 @@ impl Session {
             (Some(link), Ok(())) => link.stream.receiver.next().await,
             _ => Ok(None),
         };
-        match answer {
-            Ok(Some(message)) => match Report::decode(&message)? {
-                Report::Committed(index) => Ok(index),
-                Report::Failed(error) => self.refused(remote.id, error).await,
-                _ => bail!(PROTOCOL_VIOLATION, "another node answers something else"),
-            },
-            Ok(None) | Err(_) => {
+        match answer.ok().flatten().map(|message| Report::decode(&message)) {
+            Some(Ok(Report::Committed(index))) => Ok(index),
+            Some(Ok(Report::Failed(error))) => self.refused(remote.id, error).await,
+            // No answer, or none that can be read: the commit may have been done.
+            _ => {
                 self.link = None;
                 self.decide(remote.id).await
             }

@@ -532,23 +532,13 @@ impl Binder<'_> {
         if function.result.oid != boolean::BOOL.oid {
             bail!(WRONG_OBJECT_TYPE, "op ANY/ALL (array) requires operator to yield boolean");
         }
-        let types = [left.ty, element];
-        let Some(polymorphic) = resolve::polymorphic(function, &types) else {
-            return Err(Error::internal("an operator does not take its own arguments"));
-        };
-        let wanted = |place: usize| polymorphic.actual(function.args[place]).unwrap_or(types[place]);
-        let (left_type, right_type) = (wanted(0), wanted(1));
+        let [left_type, right_type] = operand_types(function, [left.ty, element])?;
         let left = self.coerce(left, left_type, NO_TYPMOD, Purpose::Implicit)?;
         if let Some(array) = right_type.array().filter(|_| right_type != element) {
             right = self.coerce(right, array, NO_TYPMOD, Purpose::Implicit)?;
         }
-        let query = Box::new(self.elements_query(right, right_type));
-        let kind = match (name, all) {
-            ("=", false) => ExprKind::InQuery { left: vec![left], query, negated: false },
-            ("<>", true) => ExprKind::InQuery { left: vec![left], query, negated: true },
-            _ => ExprKind::Quantified { left: Box::new(left), function, all, query },
-        };
-        Ok(Expr::new(kind, &boolean::BOOL))
+        let query = self.elements_query(right, right_type);
+        Ok(quantified_query(name, function, left, query, all))
     }
 
     /// `SELECT element FROM array_elements(array)`
@@ -938,11 +928,8 @@ impl Binder<'_> {
         let mut left = Vec::new();
         for (column, part) in left_parts.into_iter().enumerate() {
             let found = resolve::operator("=", Some(part.ty), query.columns[column].ty)?;
-            let types = [part.ty, query.columns[column].ty];
-            let polymorphic = resolve::polymorphic(&found.function, &types).unwrap_or_default();
-            let wanted =
-                |place: usize| polymorphic.actual(found.function.args[place]).unwrap_or(types[place]);
-            let (left_type, right_type) = (wanted(0), wanted(1));
+            let [left_type, right_type] =
+                operand_types(&found.function, [part.ty, query.columns[column].ty])?;
             left.push(self.coerce(part, left_type, NO_TYPMOD, Purpose::Implicit)?);
             self.coerce_output(&mut query, column, right_type, NO_TYPMOD)?;
         }
@@ -969,15 +956,10 @@ impl Binder<'_> {
         if function.result.oid != boolean::BOOL.oid {
             bail!(DATATYPE_MISMATCH, "op ANY/ALL (array) requires operator to yield boolean");
         }
-        let left = self.coerce(left, function.args[0], NO_TYPMOD, Purpose::Implicit)?;
-        self.coerce_output(&mut query, 0, function.args[1], NO_TYPMOD)?;
-        let query = Box::new(query);
-        let kind = match (name, all) {
-            ("=", false) => ExprKind::InQuery { left: vec![left], query, negated: false },
-            ("<>", true) => ExprKind::InQuery { left: vec![left], query, negated: true },
-            _ => ExprKind::Quantified { left: Box::new(left), function, all, query },
-        };
-        Ok(Expr::new(kind, &boolean::BOOL))
+        let [left_type, right_type] = operand_types(function, [left.ty, query.columns[0].ty])?;
+        let left = self.coerce(left, left_type, NO_TYPMOD, Purpose::Implicit)?;
+        self.coerce_output(&mut query, 0, right_type, NO_TYPMOD)?;
+        Ok(quantified_query(name, function, left, query, all))
     }
 
     fn exists(&mut self, query: &ast::Query, negated: bool, place: Place<'_>) -> Result<Expr> {
@@ -1190,6 +1172,34 @@ pub(in crate::sql) fn without_parentheses(expr: &ast::Expr) -> &ast::Expr {
         expr = inner;
     }
     expr
+}
+
+/// What an operator's operands are converted to: its arguments, or what they stand for where it takes any type.
+fn operand_types(
+    function: &'static functions::Function,
+    types: [&'static Type; 2],
+) -> Result<[&'static Type; 2]> {
+    let Some(polymorphic) = resolve::polymorphic(function, &types) else {
+        return Err(Error::internal("an operator does not take its own arguments"));
+    };
+    Ok([0, 1].map(|place| polymorphic.actual(function.args[place]).unwrap_or(types[place])))
+}
+
+/// `left op ANY (query)` or ALL; IN where that is the same.
+fn quantified_query(
+    name: &str,
+    function: &'static functions::Function,
+    left: Expr,
+    query: Query,
+    all: bool,
+) -> Expr {
+    let query = Box::new(query);
+    let kind = match (name, all) {
+        ("=", false) => ExprKind::InQuery { left: vec![left], query, negated: false },
+        ("<>", true) => ExprKind::InQuery { left: vec![left], query, negated: true },
+        _ => ExprKind::Quantified { left: Box::new(left), function, all, query },
+    };
+    Expr::new(kind, &boolean::BOOL)
 }
 
 /// The fields of `(a, b)` or `ROW(a, b)`.
