@@ -37,43 +37,25 @@ type Writer = fn(DatumRef<'_>, &Format, &mut Vec<u8>);
 
 /// A type whose values print as an object's name.
 const fn named(oid: Oid, name: &'static str, array_oid: Oid, kind: ObjectKind) -> Type {
+    // Functions have no data, so each kind has its own.
+    macro_rules! of {
+        ($kind:ident) => {
+            (
+                |text, format| read_name(ObjectKind::$kind, text, format),
+                |value, format, out| write_name(ObjectKind::$kind, value, format, out),
+            )
+        };
+    }
     let (input, output): (Reader, Writer) = match kind {
-        ObjectKind::Relation => (
-            |text, format| read_name(ObjectKind::Relation, text, format),
-            |value, format, out| write_name(ObjectKind::Relation, value, format, out),
-        ),
-        ObjectKind::Type => (
-            |text, format| read_name(ObjectKind::Type, text, format),
-            |value, format, out| write_name(ObjectKind::Type, value, format, out),
-        ),
-        ObjectKind::Function => (
-            |text, format| read_name(ObjectKind::Function, text, format),
-            |value, format, out| write_name(ObjectKind::Function, value, format, out),
-        ),
-        ObjectKind::Signature => (
-            |text, format| read_name(ObjectKind::Signature, text, format),
-            |value, format, out| write_name(ObjectKind::Signature, value, format, out),
-        ),
-        ObjectKind::Operator => (
-            |text, format| read_name(ObjectKind::Operator, text, format),
-            |value, format, out| write_name(ObjectKind::Operator, value, format, out),
-        ),
-        ObjectKind::OperatorSignature => (
-            |text, format| read_name(ObjectKind::OperatorSignature, text, format),
-            |value, format, out| write_name(ObjectKind::OperatorSignature, value, format, out),
-        ),
-        ObjectKind::Role => (
-            |text, format| read_name(ObjectKind::Role, text, format),
-            |value, format, out| write_name(ObjectKind::Role, value, format, out),
-        ),
-        ObjectKind::Schema => (
-            |text, format| read_name(ObjectKind::Schema, text, format),
-            |value, format, out| write_name(ObjectKind::Schema, value, format, out),
-        ),
-        ObjectKind::Collation => (
-            |text, format| read_name(ObjectKind::Collation, text, format),
-            |value, format, out| write_name(ObjectKind::Collation, value, format, out),
-        ),
+        ObjectKind::Relation => of!(Relation),
+        ObjectKind::Type => of!(Type),
+        ObjectKind::Function => of!(Function),
+        ObjectKind::Signature => of!(Signature),
+        ObjectKind::Operator => of!(Operator),
+        ObjectKind::OperatorSignature => of!(OperatorSignature),
+        ObjectKind::Role => of!(Role),
+        ObjectKind::Schema => of!(Schema),
+        ObjectKind::Collation => of!(Collation),
     };
     Type { input, output, ..object(oid, name, array_oid, false) }
 }

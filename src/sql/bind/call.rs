@@ -7,6 +7,7 @@ use super::{Binder, Purpose, not_postgresql, resolve, span_of};
 use crate::bail;
 use crate::error::{Error, Result, state};
 use crate::functions::{Function, Kind, is_polymorphic};
+use crate::sql::rewrite;
 use crate::sql::tree::{
     Aggregate, Exclusion, Expr, ExprKind, Frame, FrameBound, FrameUnits, FunctionRef, SortKey, Window,
     WindowCall,
@@ -493,8 +494,7 @@ impl Binder<'_> {
                 self.value_function(name, call, args, place)
             }
             "row" => self.row_of(args, place),
-            "quorate_variadic" => self.spread(args, place),
-            "quorate_similar" => self.similar(args, place),
+            rewrite::VARIADIC => self.spread(args, place),
             _ => return None,
         })
     }
@@ -576,7 +576,7 @@ impl Binder<'_> {
 /// EXCLUDE of a frame, which stands among the keys of PARTITION BY: sqlparser lacks it.
 fn exclusion_of(expr: &ast::Expr) -> Option<Exclusion> {
     let ast::Expr::Identifier(ident) = expr else { return None };
-    match ident.value.strip_prefix(crate::sql::rewrite::EXCLUDE)? {
+    match ident.value.strip_prefix(rewrite::EXCLUDE)? {
         "current_row" => Some(Exclusion::CurrentRow),
         "group" => Some(Exclusion::Group),
         "ties" => Some(Exclusion::Ties),
@@ -710,20 +710,6 @@ impl Binder<'_> {
         }
         let ty = arg.ty;
         Ok(Expr::new(ExprKind::Spread(Box::new(arg)), ty))
-    }
-
-    /// SIMILAR TO, as a regular expression.
-    fn similar(&mut self, args: &[&ast::Expr], place: Place<'_>) -> Result<Expr> {
-        let [value, pattern, escape @ ..] = args else {
-            bail!(SYNTAX_ERROR, "syntax error at or near \"SIMILAR\"")
-        };
-        let value = self.expr(value, place)?;
-        let mut converted = vec![self.expr(pattern, place)?];
-        for escape in escape {
-            converted.push(self.expr(escape, place)?);
-        }
-        let pattern = self.call_bound("similar_to_escape", converted)?;
-        self.infix("~", value, pattern)
     }
 }
 
